@@ -309,7 +309,9 @@ def check_text(field: str, text: str) -> None:
     except UnicodeEncodeError:
         raise InvalidError(field, "is not valid Unicode (a lone surrogate); send UTF-8") from None
     if name == "body" and size > BODY_BYTES:
-        raise InvalidError(field, f"is {size:,} bytes; the limit is {BODY_BYTES:,} (64 KiB): split it into several posts")
+        raise InvalidError(
+            field, f"is {size:,} bytes; the limit is {BODY_BYTES:,} (64 KiB): split it into several posts"
+        )
     if name == "slug" and not SLUG.fullmatch(text):
         raise InvalidError(field, "must be 1 to 80 of a-z and 0-9, single hyphens between them, such as election-night")
     if name == "id" and text and not POST_ID.fullmatch(text):

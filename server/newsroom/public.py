@@ -1,0 +1,90 @@
+"""What leaves the newsroom: posts and stories as readers may see them, and as editors do.
+
+Every public path (stream, snapshot, page, feed) shows what these functions return, so a text that was withdrawn or
+deleted has one place to be stopped. Key order is fixed: equal values encode to equal bytes, on every worker.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .model import Post, Story, Totals
+
+# PROTOCOL: the public post goes "without body, article_body and empty fields".
+_PRIVATE = frozenset({"body", "article_body"})
+_WITHDRAWN = (
+    "id",
+    "url",
+    "status",
+    "version",
+    "date_published",
+    "date_modified",
+    "sort_time",
+    "withdrawal_note",
+    "date_withdrawn",
+)
+
+
+def story_url(slug: str) -> str:
+    return f"/live/{slug}"
+
+
+def post_url(slug: str, post_id: str) -> str:
+    return f"/live/{slug}/posts/{post_id}"
+
+
+def full_post(slug: str, post: Post) -> dict[str, Any]:
+    """Every field, for editors: the API and the command line."""
+    fields = msgspec.to_builtins(post)
+    return {"id": post.id, "url": post_url(slug, post.id), **fields}
+
+
+def public_post(slug: str, post: Post) -> dict[str, Any]:
+    """A published post without private and empty fields; of a withdrawn one, only that it was there and the note."""
+    fields = full_post(slug, post)
+    if post.status == "withdrawn":
+        return {name: fields[name] for name in _WITHDRAWN if fields[name]}
+    return {name: held for name, held in fields.items() if held and name not in _PRIVATE}
+
+
+def is_listed(post: Post) -> bool:
+    """Does the post take a place in the story: with its text, or as a note?"""
+    return post.status in ("published", "withdrawn")
+
+
+def story_view(story: Story, totals: Totals) -> dict[str, Any]:
+    """A story for everybody; totals last, so that the store can append its own."""
+    fields = msgspec.to_builtins(story)
+    return {"slug": story.slug, "url": story_url(story.slug), **fields, **msgspec.to_builtins(totals)}
+
+
+def key_event(post: dict[str, Any]) -> dict[str, Any]:
+    """A public post's line in the list of key events."""
+    line = {name: post.get(name, "") for name in ("id", "headline", "date_published", "sort_time", "url")}
+    return line
+
+
+def redacted(event: dict[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
+    """An event of a post that has been retracted since, as it may still be told.
+
+    `current` is the public post as it stands (status withdrawn), or None when it was deleted. Seq, time and totals
+    stay, so positions keep their meaning; the text is gone.
+    """
+    told = {name: event[name] for name in ("type", "epoch", "seq", "at")}
+    if current is None:
+        told["type"] = "post.deleted"
+        told["post_id"] = post_id_of(event)
+    else:
+        told["type"] = "post.withdrawn"
+        told["post"] = current
+    told["story"] = event["story"]
+    return told
+
+
+def post_id_of(event: dict[str, Any]) -> str | None:
+    """The post an event is about, if any."""
+    if "post" in event:
+        return event["post"]["id"]
+    return event.get("post_id")

@@ -1,0 +1,192 @@
+"""What an editor may do, and what follows: each operation is one pure decision that returns a `Change`.
+
+Nothing here reads or writes anything; `now` is milliseconds since 1970. The store's script carries a Change out if
+the versions it was decided on still stand. An operation that would change nothing raises ConflictError with the way
+out, or is answered as it stands by the Desk (edits that repeat what is stored).
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, structs
+
+from .errors import ConflictError, GoneError, InvalidError
+from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch
+from .times import format_time
+
+PUBLISHED, UPDATED, WITHDRAWN, DELETED = "post.published", "post.updated", "post.withdrawn", "post.deleted"
+STORY_UPDATED, STORY_ENDED, STORY_REOPENED, STORY_DELETED = (
+    "story.updated",
+    "story.ended",
+    "story.reopened",
+    "story.deleted",
+)
+_EDITABLE = tuple(name for name in PostPatch.__struct_fields__ if name not in ("change_note", "minor"))
+
+
+# Stories
+
+
+def create_story(draft: StoryDraft, now: int) -> Change:
+    at = format_time(now)
+    story = Story(**structs.asdict(draft), date_published=at if draft.status == "live" else "")
+    if story.status == "live" and not story.coverage_start_time:
+        story.coverage_start_time = at
+    return Change(type=STORY_UPDATED, at=at, story=story, story_was=None)
+
+
+def edit_story(story: Story, patch: StoryPatch, now: int) -> Change:
+    """Also starts, ends and reopens, by `status`; pins and unpins, by `pinned_post_id`."""
+    at = format_time(now)
+    given = {
+        name: held
+        for name in patch.__struct_fields__
+        if name != "pinned_post_id" and (held := getattr(patch, name)) is not UNSET
+    }
+    new = structs.replace(story, **given)
+    type_ = STORY_UPDATED
+    if new.status != story.status:
+        if new.status == "upcoming":
+            raise ConflictError(f"status: the story is {story.status}; it cannot become upcoming again")
+        if new.status == "ended":
+            type_ = STORY_ENDED
+            if "coverage_end_time" not in given:
+                new.coverage_end_time = at
+        elif story.status == "ended":
+            type_ = STORY_REOPENED
+            if "coverage_end_time" not in given:
+                new.coverage_end_time = ""
+        elif "coverage_start_time" not in given:
+            new.coverage_start_time = at
+        new.date_published = new.date_published or at
+    if (
+        new.coverage_start_time
+        and new.coverage_end_time
+        and new.coverage_end_time < new.coverage_start_time
+        and ("coverage_start_time" in given or "coverage_end_time" in given)
+    ):
+        raise InvalidError("coverage_end_time", "lies before coverage_start_time")
+    pin = None if patch.pinned_post_id is UNSET else patch.pinned_post_id or ""
+    return Change(type=type_, at=at, story=new, story_was=story, pin=pin)
+
+
+def delete_story(story: Story, now: int) -> Change:
+    gone = Story(slug=story.slug, headline=story.headline, status="deleted", time_zone=story.time_zone)
+    return Change(type=STORY_DELETED, at=format_time(now), story=gone, story_was=story, pin="")
+
+
+# Posts
+
+
+def publish(draft: PostDraft, *, id: str, html: str, text: str, now: int, created: str) -> Change:
+    """`html`, `text`: the rendered body. `created`: fingerprint of the draft."""
+    at = format_time(now)
+    if draft.date_published > at:
+        raise InvalidError("date_published", "lies in the future; leave it out to publish now")
+    fields = {name: getattr(draft, name) for name in _EDITABLE}
+    post = Post(
+        id=id,
+        content_html=html,
+        article_body=text,
+        date_published=draft.date_published or at,
+        date_modified=draft.date_published or at,
+        sort_time=draft.sort_time or draft.date_published or at,
+        **fields,
+    )
+    pin = id if draft.pin else None
+    return Change(type=PUBLISHED, at=at, post=post, pin=pin, published=1, listed=1, created=created)
+
+
+def edit(post: Post, patch: PostPatch, *, html: str, text: str, now: int) -> Change | None:
+    """None = the post says all that already. A minor edit leaves `date_modified` and the notes as they were."""
+    _must_be(post, "published")
+    given = {name: held for name in _EDITABLE if (held := getattr(patch, name)) is not UNSET}
+    note = patch.change_note or ("" if not patch.minor else post.change_note)
+    if all(getattr(post, name) == held for name, held in given.items()) and not patch.change_note:
+        return None
+    return _next(post, now, html=html, text=text, minor=patch.minor, change_note=note, **given)
+
+
+def correct(post: Post, correction: Correction, now: int) -> Change:
+    """Adds a correction that readers see; fixing the text itself is an edit."""
+    _must_be(post, "published")
+    if not correction.text.strip():
+        raise InvalidError("text", "must say what was wrong and what is right")
+    said = structs.replace(correction, date_published=format_time(now))
+    return _next(post, now, html=post.content_html, text=post.article_body, corrections=[*post.corrections, said])
+
+
+def revert(post: Post, old: Post, now: int) -> Change | None:
+    """The text of an earlier version as a new version; corrections are never taken back."""
+    _must_be(post, "published")
+    given = {name: getattr(old, name) for name in _EDITABLE}
+    if all(getattr(post, name) == held for name, held in given.items()):
+        return None
+    return _next(
+        post, now, html=old.content_html, text=old.article_body, change_note=f"Back to version {old.version}", **given
+    )
+
+
+def withdraw(post: Post, note: str, now: int) -> Change:
+    """Readers keep seeing that it was there, and the note."""
+    _must_be(post, "published")
+    at = format_time(now)
+    new = structs.replace(
+        post,
+        status="withdrawn",
+        version=post.version + 1,
+        withdrawal_note=note,
+        date_withdrawn=at,
+        date_modified=max(at, post.date_modified),
+    )
+    return Change(type=WITHDRAWN, at=at, post=new, expect_version=post.version, published=-1)
+
+
+def restore(post: Post, last_public: Post, now: int) -> Change:
+    """A withdrawn or deleted post comes back with the text it last had in public."""
+    if post.status not in ("withdrawn", "deleted"):
+        raise ConflictError(f"post {post.id} is {post.status}; only a withdrawn or deleted one can be restored")
+    at = format_time(now)
+    new = structs.replace(
+        last_public,
+        status="published",
+        version=post.version + 1,
+        withdrawal_note="",
+        date_withdrawn="",
+        date_modified=max(at, last_public.date_modified),
+    )
+    listed = 0 if post.status == "withdrawn" else 1
+    return Change(type=PUBLISHED, at=at, post=new, expect_version=post.version, published=1, listed=listed)
+
+
+def delete(post: Post, now: int, *, purge: bool) -> Change:
+    """Gone for readers. Kept for `restore`, unless purged: then text and revisions are erased for good."""
+    if post.status == "deleted" and not purge:
+        raise GoneError(f"post {post.id} is deleted already; restore brings it back")
+    at = format_time(now)
+    tombstone = Post(id=post.id, status="deleted", version=post.version + 1, date_modified=at, sort_time=post.sort_time)
+    return Change(
+        type=DELETED,
+        at=at,
+        post=tombstone,
+        expect_version=post.version,
+        published=-1 if post.status == "published" else 0,
+        listed=-1 if post.status in ("published", "withdrawn") else 0,
+        unpin_if=post.id,
+        erase=purge,
+    )
+
+
+def _next(post: Post, now: int, *, html: str, text: str, minor: bool = False, **fields: object) -> Change:
+    at = format_time(now)
+    new = structs.replace(post, version=post.version + 1, content_html=html, article_body=text, **fields)
+    if not minor:
+        # A post whose given times lie ahead of this clock must not seem to move back.
+        new.date_modified = max(at, post.date_modified)
+    return Change(type=UPDATED, at=at, post=new, expect_version=post.version, touch=not minor)
+
+
+def _must_be(post: Post, status: str) -> None:
+    if post.status == "deleted":
+        raise GoneError(f"post {post.id} is deleted; restore it first")
+    if post.status != status:
+        raise ConflictError(f"post {post.id} is {post.status}; restore it first")
