@@ -138,6 +138,12 @@ class PostPatch(Struct, kw_only=True, forbid_unknown_fields=True):
     minor: bool = False
 
 
+class Withdrawal(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What readers are told of a post that was taken back."""
+
+    note: Note = ""
+
+
 class Story(Struct, kw_only=True, forbid_unknown_fields=True):
     """The editorial part of a story. Counters and the pin live beside it (`Totals`): every change moves them."""
 
@@ -180,7 +186,7 @@ class StoryPatch(Struct, kw_only=True, forbid_unknown_fields=True):
     description: Note | UnsetType = UNSET
     summary_points: Annotated[list[Note], Meta(max_length=50)] | UnsetType = UNSET
     authors: People | UnsetType = UNSET
-    lead_image: Image | None | UnsetType = UNSET
+    lead_image: Image | UnsetType | None = UNSET
     status: Literal["upcoming", "live", "ended"] | UnsetType = UNSET
     time_zone: str | UnsetType = UNSET
     display_time_zones: Annotated[list[str], Meta(max_length=10)] | UnsetType = UNSET
@@ -188,7 +194,7 @@ class StoryPatch(Struct, kw_only=True, forbid_unknown_fields=True):
     coverage_start_time: str | UnsetType = UNSET
     coverage_end_time: str | UnsetType = UNSET
     language: Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] | UnsetType = UNSET
-    pinned_post_id: str | None | UnsetType = UNSET
+    pinned_post_id: str | UnsetType | None = UNSET
 
 
 class Totals(Struct, kw_only=True):
@@ -210,7 +216,8 @@ class Change(Struct, kw_only=True):
 
     `type` is the event's. `expect_version`: the post's stored version this was decided on (0 = no such id).
     `story_was`: the story it was decided on; None = the story is not touched. `pin`: None = leave, "" = unpin, else
-    the id to pin. `unpin_if`: unpin when this id is pinned. `published` and `listed` move the two counters.
+    the id to pin, and `pinned` that post as it was decided on (the script checks that its version still stands, and
+    tells it in the event). `unpin_if`: unpin when this id is pinned. `published` and `listed` move the two counters.
     `touch`: the story's `date_modified` moves to `at`. `erase`: forget every revision of the post.
     `created`: fingerprint of what the post was created with, kept for its id for ever.
     """
@@ -222,6 +229,7 @@ class Change(Struct, kw_only=True):
     story: Story | None = None
     story_was: Story | None = None
     pin: str | None = None
+    pinned: Post | None = None
     unpin_if: str = ""
     published: int = 0
     listed: int = 0
@@ -282,10 +290,10 @@ def check(value: Struct) -> None:
         held = getattr(value, field, UNSET)
         for zone in [held] if isinstance(held, str) else held or []:
             check_zone(zone, field)
-    if isinstance(getattr(value, "headline", UNSET), str) and not value.headline.strip():  # type: ignore[attr-defined]
-        # Stored posts may lack one: imports keep what an older system had.
-        if not isinstance(value, Post):
-            raise InvalidError("headline", "must not be empty")
+    headline = getattr(value, "headline", UNSET)
+    # A stored post may lack one: imports keep what an older system had.
+    if isinstance(headline, str) and not headline.strip() and not isinstance(value, Post):
+        raise InvalidError("headline", "must not be empty")
 
 
 def _nested(path: str, item: Struct) -> None:

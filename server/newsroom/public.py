@@ -72,6 +72,10 @@ def redacted(event: dict[str, Any], current: dict[str, Any] | None) -> dict[str,
     `current` is the public post as it stands (status withdrawn), or None when it was deleted. Seq, time and totals
     stay, so positions keep their meaning; the text is gone.
     """
+    if "pinned" in event:
+        # A story's event that carried the post along when it was pinned.
+        told = {name: held for name, held in event.items() if name != "pinned"}
+        return told if current is None else {**told, "pinned": current}
     told = {name: event[name] for name in ("type", "epoch", "seq", "at")}
     if current is None:
         told["type"] = "post.deleted"
@@ -84,7 +88,6 @@ def redacted(event: dict[str, Any], current: dict[str, Any] | None) -> dict[str,
 
 
 def post_id_of(event: dict[str, Any]) -> str | None:
-    """The post an event is about, if any."""
-    if "post" in event:
-        return event["post"]["id"]
-    return event.get("post_id")
+    """The post whose text an event carries or ends, if any."""
+    post = event.get("post") or event.get("pinned")
+    return post["id"] if post else event.get("post_id")

@@ -34,8 +34,10 @@ def create_story(draft: StoryDraft, now: int) -> Change:
     return Change(type=STORY_UPDATED, at=at, story=story, story_was=None)
 
 
-def edit_story(story: Story, patch: StoryPatch, now: int) -> Change:
-    """Also starts, ends and reopens, by `status`; pins and unpins, by `pinned_post_id`."""
+def edit_story(story: Story, patch: StoryPatch, now: int, pinned: Post | None = None) -> Change:
+    """Also starts, ends and reopens, by `status`; pins and unpins, by `pinned_post_id` (`pinned` is that post)."""
+    if pinned:
+        _must_be(pinned, "published")
     at = format_time(now)
     given = {
         name: held
@@ -66,7 +68,7 @@ def edit_story(story: Story, patch: StoryPatch, now: int) -> Change:
     ):
         raise InvalidError("coverage_end_time", "lies before coverage_start_time")
     pin = None if patch.pinned_post_id is UNSET else patch.pinned_post_id or ""
-    return Change(type=type_, at=at, story=new, story_was=story, pin=pin)
+    return Change(type=type_, at=at, story=new, story_was=story, pin=pin, pinned=pinned)
 
 
 def delete_story(story: Story, now: int) -> Change:

@@ -1,0 +1,330 @@
+"""The Desk: every editorial operation, for the command line and the API alike.
+
+It reads what is stored, lets `newsroom.rules` decide, and hands the decision to the store's script, which carries it
+out only if the versions it was decided on still stand; else the Desk reads and decides again. A body is rendered in
+a thread, never on the hub's loop. Every change takes a `key`: told again, it answers what it answered first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import orjson
+
+from ..newsroom import rules
+from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, VersionError
+from ..newsroom.model import (
+    Change,
+    Correction,
+    Post,
+    PostDraft,
+    PostPatch,
+    StoryDraft,
+    StoryPatch,
+    Withdrawal,
+    check_text,
+    read,
+)
+from ..newsroom.public import full_post, story_view
+from ..store.store import Committed, StaleStoryError, Store, StoredStory
+from . import transfer
+
+PAGE_POSTS = 50
+PAGE_POSTS_MAX = 500
+# Each round is lost only to another editor's change of the same post or story, so nobody loses many.
+ROUNDS = 50
+_ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: ids are read aloud and typed
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def make_id() -> str:
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(10))
+
+
+def digest(*parts: Any) -> str:
+    """Fingerprint of a request: equal requests, equal text."""
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`value` as the API shows it; `created` False when nothing was stored now (a retry, or it said so already)."""
+
+    value: dict[str, Any]
+    created: bool
+    position: str  # EPOCH:SEQ after the change
+
+
+class Desk:
+    """`clock` gives milliseconds since 1970; `new_id` a fresh post id."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], int] = now_ms, new_id: Callable[[], str] = make_id) -> None:
+        self.store = store
+        self._clock = clock
+        self._new_id = new_id
+
+    # Reading
+
+    async def stories(self) -> list[dict[str, Any]]:
+        return [story_view(held.story, held.totals) for held in await self.store.stories()]
+
+    async def story(self, slug: str) -> dict[str, Any]:
+        held = await self._story(slug)
+        return story_view(held.story, held.totals)
+
+    async def posts(self, slug: str, before: str = "", limit: int = PAGE_POSTS) -> dict[str, Any]:
+        """`{"posts": […], "has_more": bool}`, newest first, withdrawn ones included."""
+        if not 1 <= limit <= PAGE_POSTS_MAX:
+            raise InvalidError("limit", f"must be 1 to {PAGE_POSTS_MAX}")
+        await self._story(slug)
+        posts, has_more = await self.store.page(slug, before, limit)
+        return {"posts": [full_post(slug, post) for post in posts], "has_more": has_more}
+
+    async def post(self, slug: str, id: str) -> dict[str, Any]:
+        return full_post(slug, await self._listed(slug, id))
+
+    async def revisions(self, slug: str, id: str) -> list[dict[str, Any]]:
+        """Every version that is kept, oldest first."""
+        await self._post(slug, id)
+        return [full_post(slug, post) for post in await self.store.revisions(slug, id)]
+
+    # Stories
+
+    async def create_story(self, draft: dict[str, Any], *, key: str = "") -> Result:
+        made = read(StoryDraft, draft)
+        asked = digest("create_story", msgspec.to_builtins(made))
+        if replay := await self.store.answer(made.slug, key, asked):
+            return await self._told(made.slug, replay)
+        change = rules.create_story(made, self._clock())
+        return await self._told(made.slug, await self.store.commit(made.slug, change, key=key, fingerprint=asked))
+
+    async def edit_story(self, slug: str, patch: dict[str, Any], *, expect: int | None = None, key: str = "") -> Result:
+        made = read(StoryPatch, patch)
+
+        async def decide() -> Change | Result:
+            held = await self._story(slug)
+            _expected(f"story {slug}", expect, held.totals.version)
+            pinned = None
+            if isinstance(made.pinned_post_id, str):
+                pinned = await self._listed(slug, made.pinned_post_id)
+            change = rules.edit_story(held.story, made, self._clock(), pinned)
+            if change.story == held.story and change.pin in (None, held.totals.pinned_post_id or ""):
+                return _unchanged(story_view(held.story, held.totals), held)
+            return change
+
+        return await self._change(slug, decide, key, digest("edit_story", patch, expect))
+
+    async def delete_story(self, slug: str, *, expect: int | None = None, key: str = "") -> Result:
+        async def decide() -> Change:
+            held = await self._story(slug)
+            _expected(f"story {slug}", expect, held.totals.version)
+            return rules.delete_story(held.story, self._clock())
+
+        return await self._change(slug, decide, key, digest("delete_story", expect))
+
+    async def pin(self, slug: str, id: str, *, key: str = "") -> Result:
+        return await self.edit_story(slug, {"pinned_post_id": id}, key=key)
+
+    async def unpin(self, slug: str, *, key: str = "") -> Result:
+        return await self.edit_story(slug, {"pinned_post_id": None}, key=key)
+
+    # Posts
+
+    async def publish(self, slug: str, draft: dict[str, Any], *, key: str = "") -> Result:
+        made = read(PostDraft, draft)
+        created = digest(msgspec.to_builtins(made))
+        asked = digest("publish", created)
+        if replay := await self._answer(slug, key, asked):
+            return replay
+        html, text = await self._render(made.body)
+        id = made.id or self._new_id()
+        change = rules.publish(made, id=id, html=html, text=text, now=self._clock(), created=created)
+        return await self._told(slug, await self.store.commit(slug, change, key=key, fingerprint=asked))
+
+    async def edit(
+        self, slug: str, id: str, patch: dict[str, Any], *, expect: int | None = None, key: str = ""
+    ) -> Result:
+        made = read(PostPatch, patch)
+        rendered = await self._render(made.body) if isinstance(made.body, str) else None
+
+        def decide(post: Post) -> Change | None:
+            html, text = rendered or (post.content_html, post.article_body)
+            return rules.edit(post, made, html=html, text=text, now=self._clock())
+
+        return await self._change_post(slug, id, decide, expect, key, digest("edit", id, patch, expect))
+
+    async def withdraw(self, slug: str, id: str, note: str, *, expect: int | None = None, key: str = "") -> Result:
+        read(Withdrawal, {"note": note})
+        return await self._change_post(
+            slug,
+            id,
+            lambda post: rules.withdraw(post, note, self._clock()),
+            expect,
+            key,
+            digest("withdraw", id, note, expect),
+        )
+
+    async def delete(
+        self, slug: str, id: str, *, purge: bool = False, expect: int | None = None, key: str = ""
+    ) -> Result:
+        return await self._change_post(
+            slug,
+            id,
+            lambda post: rules.delete(post, self._clock(), purge=purge),
+            expect,
+            key,
+            digest("delete", id, purge, expect),
+        )
+
+    async def correct(
+        self,
+        slug: str,
+        id: str,
+        text: str,
+        kind: str = "correction",
+        *,
+        expect: int | None = None,
+        key: str = "",
+    ) -> Result:
+        said = read(Correction, {"text": text, "kind": kind})
+        return await self._change_post(
+            slug,
+            id,
+            lambda post: rules.correct(post, said, self._clock()),
+            expect,
+            key,
+            digest("correct", id, text, kind, expect),
+        )
+
+    async def restore(self, slug: str, id: str, *, expect: int | None = None, key: str = "") -> Result:
+        async def decide() -> Change:
+            post = await self._post(slug, id)
+            _expected(f"post {id}", expect, post.version)
+            kept = [old for old in await self.store.revisions(slug, id) if old.status == "published"]
+            if post.status == "deleted" and not kept:
+                raise GoneError(f"post {id} was purged; nothing is left to restore")
+            return rules.restore(post, kept[-1] if kept else post, self._clock())
+
+        return await self._change(slug, decide, key, digest("restore", id, expect))
+
+    async def revert(self, slug: str, id: str, version: int, *, expect: int | None = None, key: str = "") -> Result:
+        async def decide() -> Change | Result:
+            post = await self._post(slug, id)
+            _expected(f"post {id}", expect, post.version)
+            old = await self.store.revision(slug, id, version)
+            if old.status != "published":
+                raise ConflictError(f"version {version} of post {id} is {old.status}; revert to a published version")
+            return rules.revert(post, old, self._clock()) or await self._as_stored(slug, post)
+
+        return await self._change(slug, decide, key, digest("revert", id, version, expect))
+
+    # Whole stories (`transfer.py`)
+
+    def export(self, slug: str) -> AsyncIterator[bytes]:
+        """JSON Lines: the story, then its posts in reading order."""
+        return transfer.export(self.store, slug)
+
+    async def import_(
+        self, slug: str, lines: Iterable[bytes], progress: Callable[[int, int], None] | None = None
+    ) -> transfer.ImportReport:
+        """Checks every line before it stores any; `progress(stored, of)` after each batch."""
+        return await transfer.import_(self.store, slug, lines, now=self._clock(), progress=progress)
+
+    # How a change is made
+
+    async def _change_post(
+        self,
+        slug: str,
+        id: str,
+        decide: Callable[[Post], Change | None],
+        expect: int | None,
+        key: str,
+        asked: str,
+    ) -> Result:
+        async def on_stored() -> Change | Result:
+            post = await self._post(slug, id)
+            _expected(f"post {id}", expect, post.version)
+            return decide(post) or await self._as_stored(slug, post)
+
+        return await self._change(slug, on_stored, key, asked)
+
+    async def _change(
+        self, slug: str, decide: Callable[[], Awaitable[Change | Result]], key: str, asked: str
+    ) -> Result:
+        """Decide and commit until nobody was faster; a `key` heard before is answered first of all."""
+        if replay := await self._answer(slug, key, asked):
+            return replay
+        for _ in range(ROUNDS):
+            decided = await decide()
+            if isinstance(decided, Result):
+                return decided
+            try:
+                return await self._told(slug, await self.store.commit(slug, decided, key=key, fingerprint=asked))
+            except (StaleStoryError, VersionError):
+                continue
+        raise ConflictError(f"{slug} is being changed faster than this change can be decided; try it again")
+
+    async def _answer(self, slug: str, key: str, asked: str) -> Result | None:
+        replay = await self.store.answer(slug, key, asked) if key else None
+        return await self._told(slug, replay) if replay else None
+
+    async def _told(self, slug: str, done: Committed) -> Result:
+        position = f"{done.epoch}:{done.seq}"
+        if done.post is not None:
+            return Result(full_post(slug, done.post), not done.replayed, position)
+        try:
+            value = await self.story(slug)
+        except GoneError:
+            value = {"slug": slug, "status": "deleted"}
+        return Result(value, not done.replayed, position)
+
+    async def _as_stored(self, slug: str, post: Post) -> Result:
+        return _unchanged(full_post(slug, post), await self._story(slug))
+
+    async def _story(self, slug: str) -> StoredStory:
+        check_text("slug", slug)
+        return await self.store.story(slug)
+
+    async def _post(self, slug: str, id: str) -> Post:
+        if not id:
+            raise InvalidError("id", "is missing")
+        check_text("id", id)
+        check_text("slug", slug)
+        try:
+            return await self.store.post(slug, id)
+        except NotFoundError:
+            await self.store.story(slug)  # an unknown or deleted story is the better answer
+            raise
+
+    async def _listed(self, slug: str, id: str) -> Post:
+        post = await self._post(slug, id)
+        if post.status == "deleted":
+            raise GoneError(f"post {id} is deleted; restore brings it back unless it was purged")
+        return post
+
+    async def _render(self, body: str) -> tuple[str, str]:
+        if not body:
+            return "", ""
+        from ..newsroom import text
+
+        rendered = await asyncio.to_thread(text.render, body)
+        return rendered.html, rendered.text
+
+
+def _unchanged(value: dict[str, Any], held: StoredStory) -> Result:
+    return Result(value, False, f"{held.epoch}:{held.seq}")
+
+
+def _expected(what: str, expect: int | None, current: int) -> None:
+    if expect is not None and expect != current:
+        raise VersionError(what, current)
