@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from .errors import InvalidError
+
+_START = datetime(1970, 1, 1)
 
 
 def parse_time(text: str, field: str = "time") -> int:
@@ -28,8 +30,8 @@ def parse_time(text: str, field: str = "time") -> int:
 
 def format_time(ms: int) -> str:
     """`2026-11-22T17:58:03.120Z`."""
-    moment = datetime.fromtimestamp(ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    moment = _START + timedelta(milliseconds=ms)
+    return moment.isoformat(timespec="milliseconds") + "Z"
 
 
 def normal_time(text: str, field: str = "time") -> str:

@@ -1,0 +1,227 @@
+"""The rules, by example: what each operation decides, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from stoppress.newsroom import rules
+from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError
+from stoppress.newsroom.model import (
+    Correction,
+    Post,
+    PostDraft,
+    PostPatch,
+    Story,
+    StoryDraft,
+    StoryPatch,
+    Totals,
+    read,
+)
+from stoppress.newsroom.public import full_post, public_post, redacted, story_view
+from stoppress.newsroom.times import format_time, parse_time
+
+NOW = parse_time("2026-11-22T18:00:00Z")
+LATER = NOW + 60_000
+
+
+def a_post(**fields: object) -> Post:
+    draft = read(PostDraft, {"headline": "Bridge closed", "body": "The bridge is closed."})
+    change = rules.publish(draft, id="p1", html="<p>x</p>", text="x", now=NOW, created="c")
+    assert change.post is not None
+    return structs.replace(change.post, **fields)
+
+
+def a_story(**fields: object) -> Story:
+    made = rules.create_story(read(StoryDraft, {"slug": "storm", "headline": "Storm"}), NOW).story
+    assert made is not None
+    return structs.replace(made, **fields)
+
+
+def test_a_new_post_takes_now_for_all_its_times():
+    change = rules.publish(read(PostDraft, {"headline": "H"}), id="p", html="", text="", now=NOW, created="c")
+
+    post = change.post
+    assert post.date_published == post.date_modified == post.sort_time == "2026-11-22T18:00:00.000Z"
+    assert (change.type, change.published, change.listed, change.expect_version) == ("post.published", 1, 1, 0)
+
+
+def test_an_edit_moves_the_shown_time_but_never_the_place():
+    post = a_post()
+
+    change = rules.edit(post, read(PostPatch, {"headline": "Bridge open"}), html="", text="", now=LATER)
+
+    assert change.post.headline == "Bridge open"
+    assert change.post.sort_time == post.sort_time
+    assert change.post.date_published == post.date_published
+    assert change.post.date_modified == format_time(LATER)
+    assert (change.post.version, change.expect_version, change.touch) == (2, 1, True)
+
+
+def test_a_minor_edit_moves_no_time_and_keeps_the_note():
+    post = a_post(change_note="Adds the time")
+
+    change = rules.edit(post, read(PostPatch, {"headline": "Bridge shut", "minor": True}), html="", text="", now=LATER)
+
+    assert change.post.date_modified == post.date_modified
+    assert change.post.change_note == "Adds the time"
+    assert change.touch is False
+
+
+def test_an_edit_that_says_nothing_new_is_no_change():
+    post = a_post()
+
+    assert rules.edit(post, read(PostPatch, {"headline": post.headline}), html="", text="", now=LATER) is None
+
+
+def test_a_withdrawn_post_shows_its_note_and_nothing_of_its_text():
+    change = rules.withdraw(a_post(byline="By Ana", keywords=["bridge"]), "Based on a wrong report.", LATER)
+
+    seen = public_post("storm", change.post)
+
+    assert set(seen) == {
+        *("id", "url", "status", "version", "date_published", "date_modified", "sort_time"),
+        *("withdrawal_note", "date_withdrawn"),
+    }
+    assert seen["withdrawal_note"] == "Based on a wrong report."
+    assert full_post("storm", change.post)["headline"] == "Bridge closed"
+
+
+def test_withdrawing_counts_down_published_but_stays_listed():
+    change = rules.withdraw(a_post(), "", LATER)
+
+    assert (change.published, change.listed) == (-1, 0)
+
+
+def test_restoring_brings_the_last_public_text_back():
+    post = a_post()
+    gone = rules.delete(post, LATER, purge=False).post
+
+    change = rules.restore(gone, post, LATER + 1)
+
+    assert (change.type, change.published, change.listed) == ("post.published", 1, 1)
+    assert (change.post.headline, change.post.version, change.expect_version) == ("Bridge closed", 3, 2)
+
+
+def test_a_purge_leaves_a_bare_tombstone_and_erases():
+    change = rules.delete(a_post(byline="By Ana"), LATER, purge=True)
+
+    assert change.erase
+    assert not any((change.post.headline, change.post.body, change.post.byline, change.post.content_html))
+
+
+def test_deleting_a_withdrawn_post_counts_down_only_listed():
+    withdrawn = rules.withdraw(a_post(), "", LATER).post
+
+    change = rules.delete(withdrawn, LATER, purge=False)
+
+    assert (change.published, change.listed, change.unpin_if) == (0, -1, "p1")
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "deleted"])
+def test_what_is_retracted_cannot_be_edited_corrected_or_withdrawn(status):
+    post = a_post(status=status)
+    for act in (
+        lambda: rules.edit(post, PostPatch(headline="x"), html="", text="", now=NOW),
+        lambda: rules.correct(post, Correction(text="x"), NOW),
+        lambda: rules.withdraw(post, "", NOW),
+    ):
+        with pytest.raises((ConflictError, GoneError), match="restore it first"):
+            act()
+
+
+def test_a_correction_is_added_and_dated():
+    change = rules.correct(a_post(), Correction(text="It was the north bridge."), LATER)
+
+    assert [(c.text, c.kind, c.date_published) for c in change.post.corrections] == [
+        ("It was the north bridge.", "correction", format_time(LATER))
+    ]
+    with pytest.raises(InvalidError, match="what was wrong"):
+        rules.correct(a_post(), Correction(text="  "), LATER)
+
+
+def test_reverting_keeps_corrections_and_says_so():
+    first = a_post()
+    second = rules.correct(structs.replace(first, headline="Wrong", version=2), Correction(text="c"), LATER).post
+
+    change = rules.revert(second, first, LATER + 1)
+
+    assert (change.post.headline, change.post.version) == ("Bridge closed", 4)
+    assert change.post.corrections == second.corrections
+    assert change.post.change_note == "Back to version 1"
+
+
+def test_ending_and_reopening_set_and_clear_the_end_time():
+    ended = rules.edit_story(a_story(), read(StoryPatch, {"status": "ended"}), LATER)
+    assert (ended.type, ended.story.coverage_end_time) == ("story.ended", format_time(LATER))
+
+    reopened = rules.edit_story(ended.story, read(StoryPatch, {"status": "live"}), LATER + 1)
+    assert (reopened.type, reopened.story.coverage_end_time) == ("story.reopened", "")
+
+
+def test_a_live_story_cannot_become_upcoming():
+    with pytest.raises(ConflictError, match="cannot become upcoming"):
+        rules.edit_story(a_story(), read(StoryPatch, {"status": "upcoming"}), LATER)
+
+
+def test_a_retracted_post_cannot_be_pinned():
+    with pytest.raises(ConflictError, match="restore it first"):
+        rules.edit_story(a_story(), StoryPatch(pinned_post_id="p1"), LATER, a_post(status="withdrawn"))
+
+
+def test_redacting_keeps_position_and_totals_and_drops_the_text():
+    story = {"version": 1, "post_count": 1}
+    event = {"type": "post.published", "epoch": "e", "seq": 4, "at": "t", "post": {"id": "p", "headline": "secret"}}
+    event["story"] = story
+    note = {"id": "p", "status": "withdrawn"}
+
+    withdrawn, deleted = redacted(event, note), redacted(event, None)
+
+    assert withdrawn == {"type": "post.withdrawn", "epoch": "e", "seq": 4, "at": "t", "post": note, "story": story}
+    assert deleted == {"type": "post.deleted", "epoch": "e", "seq": 4, "at": "t", "post_id": "p", "story": story}
+    pinning = {"type": "story.updated", "epoch": "e", "seq": 5, "at": "t", "story": story, "pinned": event["post"]}
+    assert "secret" not in str(redacted(pinning, None)) + str(redacted(pinning, note))
+
+
+def test_the_story_view_ends_with_the_totals_in_their_order():
+    view = story_view(a_story(), Totals(version=3, post_count=2, listed_count=2, date_modified="t"))
+
+    assert list(view)[:2] == ["slug", "url"]
+    assert list(view)[-5:] == ["version", "post_count", "listed_count", "date_modified", "pinned_post_id"]
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "rule"),
+    [
+        ({}, "headline", "missing"),
+        ({"headline": " "}, "headline", "empty"),
+        ({"headline": "x" * 301}, "headline", "300"),
+        ({"headline": 3}, "headline", "must be str"),
+        ({"headline": "a\nb"}, "headline", "one line"),
+        ({"headline": "a\x00"}, "headline", "U+0000"),
+        ({"headline": "\ud800"}, "headline", "Unicode"),
+        ({"headline": "x", "body": "x" * 65_537}, "body", "64 KiB"),
+        ({"headline": "x", "boddy": ""}, "boddy", "not a field"),
+        ({"headline": "x", "id": "a b"}, "id", "1 to 64"),
+        ({"headline": "x", "images": [{"url": "javascript:alert(1)"}]}, "images[0].url", "http"),
+        ({"headline": "x", "images": [{"url": "//evil.example"}]}, "images[0].url", "http"),
+        ({"headline": "x", "images": [{"url": "/a.png"}] * 21}, "images", "20"),
+        ({"headline": "x", "authors": [{"name": "A", "role": "x"}]}, "authors[].role", "not a field"),
+        ({"headline": "x", "sort_time": "yesterday"}, "sort_time", "RFC 3339"),
+        ({"headline": "x", "sort_time": "2026-11-22T18:00:00"}, "sort_time", "zone"),
+        ([], "request", "object"),
+    ],
+)
+def test_a_bad_draft_is_named_by_field_and_rule(given, field, rule):
+    with pytest.raises(InvalidError) as caught:
+        read(PostDraft, given)
+
+    assert caught.value.field == field
+    assert rule in caught.value.rule
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+def test_times_survive_a_round_trip(ms):
+    assert parse_time(format_time(ms)) == ms
