@@ -254,7 +254,7 @@ def read(kind: type[T], value: Any) -> T:
 
 def _invalid(text: str) -> InvalidError:
     where = _AT.search(text)
-    field, rule = (where.group(1).replace("[...]", "[]"), text[: where.start()]) if where else ("", text)
+    field, rule = (where.group(1), text[: where.start()]) if where else ("", text)
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", rule, re.S)
     if unknown:
         name = unknown.group(1)[:80]

@@ -208,7 +208,7 @@ def test_the_story_view_ends_with_the_totals_in_their_order():
         ({"headline": "x", "images": [{"url": "javascript:alert(1)"}]}, "images[0].url", "http"),
         ({"headline": "x", "images": [{"url": "//evil.example"}]}, "images[0].url", "http"),
         ({"headline": "x", "images": [{"url": "/a.png"}] * 21}, "images", "20"),
-        ({"headline": "x", "authors": [{"name": "A", "role": "x"}]}, "authors[].role", "not a field"),
+        ({"headline": "x", "authors": [{"name": "A", "role": "x"}]}, "authors[0].role", "not a field"),
         ({"headline": "x", "sort_time": "yesterday"}, "sort_time", "RFC 3339"),
         ({"headline": "x", "sort_time": "2026-11-22T18:00:00"}, "sort_time", "zone"),
         ([], "request", "object"),
