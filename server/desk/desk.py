@@ -11,8 +11,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -35,6 +34,7 @@ from ..newsroom.model import (
 from ..newsroom.public import full_post, story_view
 from ..store.store import Committed, StaleStoryError, Store, StoredStory
 from . import transfer
+from .result import ImportReport, Result
 
 PAGE_POSTS = 50
 PAGE_POSTS_MAX = 500
@@ -54,15 +54,6 @@ def make_id() -> str:
 def digest(*parts: Any) -> str:
     """Fingerprint of a request: equal requests, equal text."""
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """`value` as the API shows it; `created` False when nothing was stored now (a retry, or it said so already)."""
-
-    value: dict[str, Any]
-    created: bool
-    position: str  # EPOCH:SEQ after the change
 
 
 class Desk:
@@ -235,10 +226,19 @@ class Desk:
         return transfer.export(self.store, slug)
 
     async def import_(
-        self, slug: str, lines: Iterable[bytes], progress: Callable[[int, int], None] | None = None
-    ) -> transfer.ImportReport:
-        """Checks every line before it stores any; `progress(stored, of)` after each batch."""
-        return await transfer.import_(self.store, slug, lines, now=self._clock(), progress=progress)
+        self,
+        slug: str,
+        lines: Iterable[bytes] | AsyncIterable[bytes],
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> ImportReport:
+        """Checks every line before it stores any; `progress(stored, of)` after each batch.
+
+        `lines`: a file's, or its bytes in chunks as they come over a network.
+        """
+        now = self._clock()
+        return await transfer.import_(self.store, slug, lines, now=now, progress=progress, dry_run=dry_run)
 
     # How a change is made
 

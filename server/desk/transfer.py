@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import orjson
@@ -25,11 +25,13 @@ from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundEr
 from ..newsroom.model import Post, Story, Totals, check_text, read
 from ..newsroom.public import is_listed
 from ..newsroom.times import format_time, parse_time
+from .result import ImportReport
 
 if TYPE_CHECKING:  # an import over HTTP checks its file here first, without a store
     from ..store.store import Store, StoredStory
 
 LINE_BYTES = 1024 * 1024
+SPOOL_BYTES = 16 * 1024 * 1024  # of an upload; more waits on disk
 BATCH_POSTS = 200
 BATCH_BYTES = 1024 * 1024
 PAGE_POSTS = 200
@@ -56,14 +58,6 @@ class PostLine(Post, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
     status: Literal["published", "withdrawn"] = "published"
     version: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """Posts stored now, and posts that were stored already."""
-
-    added: int
-    skipped: int
 
 
 @dataclass(slots=True)
@@ -115,7 +109,7 @@ async def _walk(store: Store, slug: str) -> AsyncIterator[Post]:
 async def import_(
     store: Store,
     slug: str,
-    lines: Iterable[bytes],
+    lines: Iterable[bytes] | AsyncIterable[bytes],
     *,
     now: int,
     progress: Callable[[int, int], None] | None = None,
@@ -123,11 +117,11 @@ async def import_(
 ) -> ImportReport:
     """Store a file's posts under `slug`; the story too if its first line has it.
 
+    `lines`: a file's lines, or its bytes in chunks as they come over a network.
     `progress(done, of)` is told after each batch. Raises InvalidError, ConflictError or NotFoundError, with `line`,
     and has stored nothing then. `dry_run` checks everything and stores nothing.
     """
-    check_text("slug", slug)
-    head, entries = await asyncio.to_thread(check_file, slug, lines)
+    head, entries = await _checked(slug, lines)
     held = await _stored_story(store, slug)
     if held is None and head is None:
         raise NotFoundError(
@@ -147,6 +141,18 @@ async def import_(
         return report
     await _store_all(store, slug, head, held, new, now, progress)
     return report
+
+
+async def _checked(slug: str, lines: Iterable[bytes] | AsyncIterable[bytes]) -> tuple[Head | None, list[Entry]]:
+    if not isinstance(lines, AsyncIterable):
+        return await asyncio.to_thread(check_file, slug, lines)
+    from tempfile import SpooledTemporaryFile
+
+    with SpooledTemporaryFile(SPOOL_BYTES) as file:
+        async for chunk in lines:
+            await asyncio.to_thread(file.write, chunk)
+        file.seek(0)
+        return await asyncio.to_thread(check_file, slug, lines_of(file))
 
 
 async def _store_all(
@@ -236,7 +242,7 @@ def _not_stored(entries: list[Entry], known: dict[str, tuple[Post, str]]) -> lis
 # Checking a file
 
 
-def lines_of(file: BinaryIO) -> Iterator[bytes]:
+def lines_of(file: IO[bytes]) -> Iterator[bytes]:
     """The lines of a file; of one that is too long, only enough for `check_file` to see that it is."""
     return iter(lambda: file.readline(LINE_BYTES + 2), b"")
 
