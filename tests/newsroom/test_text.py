@@ -1,0 +1,194 @@
+"""Bodies: what CommonMark becomes, and that nothing hostile survives it."""
+
+import re
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stoppress.newsroom.errors import InvalidError
+from stoppress.newsroom.model import BODY_BYTES
+from stoppress.newsroom.text import NESTING, REL, TAGS, clean, plain, render
+
+
+class Audit(HTMLParser):
+    """Reads HTML as a browser would and collects what must not be there."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self.stack: list[str] = []
+        self.feed(html)
+        self.close()
+        if self.stack:
+            self.faults.append(f"left open: {self.stack}")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in TAGS:
+            self.faults.append(f"tag {tag}")
+        if tag == "a" and "a" in self.stack:
+            self.faults.append("a link in a link")
+        if tag not in ("br", "hr"):
+            self.stack.append(tag)
+        for name, value in attrs:
+            value = value or ""
+            if (tag, name) == ("a", "href"):
+                scheme = value.lower().split(":")[0]
+                if not (value.startswith("/") or scheme in ("http", "https", "mailto")):
+                    self.faults.append(f"href {value}")
+                if value[1:2] in ("/", "\\", "\t", "\n") and value[0] == "/":
+                    self.faults.append(f"href leaves the site: {value}")
+            elif (tag, name) == ("a", "rel"):
+                if value != REL:
+                    self.faults.append(f"rel {value}")
+            elif (tag, name) != ("ol", "start"):
+                self.faults.append(f"{tag} {name}={value}")
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.stack or self.stack.pop() != tag:
+            self.faults.append(f"end of {tag} out of place")
+
+    def handle_comment(self, data: str) -> None:
+        self.faults.append(f"comment {data}")
+
+    def handle_decl(self, decl: str) -> None:
+        self.faults.append(f"declaration {decl}")
+
+
+# One fragment between bars or line ends; \x, \u and \n are escapes.
+HOSTILE = r"""<script>alert(1)</script>|<img src=x onerror=alert(1)>|<svg onload=alert(1)>
+<svg><style><img src=x onerror=a()>
+<math><mi//xlink:href="data:x,<script>a()</script>">|</p>|<!--|-->|<![CDATA[|]]>
+<a href="javascript:alert(1)">x</a>|[x](javascript:alert(1))|[x](JaVaScRiPt&colon;alert(1))
+[x](java&#10;script:alert(1))|[x](<java script:a()>)|<javascript:alert(1)>|[x](data:text/html,<script>)
+![x](javascript:alert(1))|![x](http://h.example/a.png "onload=a")|[x](//h.example)|[x](/\\h.example)
+[x](/&#9;/h.example)|[x](/%09/h)|[x](vbscript:x)|[x](http://h.example/"onclick="a\\()|[x]
+[x]: javascript:alert(1)|[x]: /y 'a" onclick="b'|`|```|~~~|    |>|- |1. |999999999. |# |### |---|===|***|__|_|*
+\\|<|&lt;script&gt;|&#x3C;script&#x3E;|\x00|\u202e|\u2028|\ufeff|"|'|<template>|<noscript>|<textarea>
+</textarea>|<title>|<xmp>|<iframe src="//x">|<base href="//x">|<meta http-equiv=refresh>|<style>
+<form><button formaction=javascript:a()>|<p style="position:fixed">|<p id=a class=b>|[![x](/p)](/q)
+[a [b](/c) d](/e)|\n|\n\n|\t|word|<h1>|</h1>|<table><td>|<ul>|<li>|</ul>|<b>|</b>|<del>|</a>|<br>|</br>
+<pre>\n\n|<div>|</div>|<plaintext>"""
+FRAGMENTS = [
+    re.sub(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|[nt])", lambda found: found.group().encode().decode("unicode_escape"), piece)
+    for piece in re.split(r"[|\n]", HOSTILE)
+]
+soup = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=6)), max_size=24).map("".join)
+
+
+@given(soup)
+@settings(max_examples=400, deadline=None)
+def test_no_hostile_mix_survives_rendering_and_the_result_is_stable(body: str) -> None:
+    try:
+        made = render(body)
+    except InvalidError as error:
+        assert error.field == "body"  # noqa: PT017
+        return
+    assert Audit(made.html).faults == []
+    assert render(body) == made
+    assert clean(made.html) == made.html
+    assert plain(made.html) == made.text
+
+
+@given(soup)
+@settings(max_examples=400, deadline=None)
+def test_no_hostile_mix_survives_cleaning(html: str) -> None:
+    try:
+        made = clean(html)
+    except InvalidError as error:
+        assert error.field == "content_html"  # noqa: PT017
+        return
+    assert Audit(made).faults == []
+
+
+def test_a_body_becomes_html_and_paragraphs_of_text() -> None:
+    made = render("**High water** came at _noon_.\nNobody was hurt.\n\n- one\n- two\n\n> “Leave now.”\n\n1. a\n2. b")
+    assert made.html == (
+        "<p><strong>High water</strong> came at <em>noon</em>.\nNobody was hurt.</p>\n"
+        "<ul>\n<li>one</li>\n<li>two</li>\n</ul>\n<blockquote>\n<p>“Leave now.”</p>\n</blockquote>\n"
+        "<ol>\n<li>a</li>\n<li>b</li>\n</ol>"
+    )
+    assert made.text == "High water came at noon. Nobody was hurt.\n\n- one\n- two\n\n“Leave now.”\n\n- a\n- b"
+
+
+def test_plain_text_keeps_code_lines_and_entities() -> None:
+    assert render("a &amp; b\n\n    if x < 1:\n        go\n\nend\\\nline").text == (
+        "a & b\n\nif x < 1:\n    go\n\nend\nline"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("# One\n## Two\n###### Six", "<h3>One</h3>\n<h4>Two</h4>\n<h4>Six</h4>"),
+        ("[x](/live/a)", f'<p><a href="/live/a" rel="{REL}">x</a></p>'),
+        ("<https://example.org/?a=1&b=2>", f'<p><a href="https://example.org/?a=1&amp;b=2" rel="{REL}">'
+                                           "https://example.org/?a=1&amp;b=2</a></p>"),
+        ("[x](mailto:desk@example.org)", f'<p><a href="mailto:desk@example.org" rel="{REL}">x</a></p>'),
+        ("![A boat](https://example.org/b.png)", f'<p><a href="https://example.org/b.png" rel="{REL}">A boat</a></p>'),
+        ("[![A boat](/b.png)](/c)", f'<p><a href="/c" rel="{REL}">A boat</a></p>'),
+        ("[x](javascript:alert(1))", "<p>x</p>"),
+        ("[x](//example.org)", "<p>x</p>"),
+        ("[x](story.html)", "<p>x</p>"),
+        ("![x](data:image/png;base64,AA)", "<p>x</p>"),
+        ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>"),
+        ("```js\na\n```", "<pre><code>a\n</code></pre>"),
+    ],
+)  # fmt: skip
+def test_links_headings_pictures(body: str, html: str) -> None:
+    assert render(body).html == html
+
+
+def test_imported_html_keeps_its_meaning() -> None:
+    assert clean("<div>a <b>b</b> <i>c</i></div><h1>t</h1><h2>u</h2><!-- x -->") == (
+        "<p>a <strong>b</strong> <em>c</em></p><h3>t</h3><h3>u</h3>"
+    )
+    assert clean('<p onclick="a()" style="x">hi<script>b()</script><img src=x></p>') == "<p>hi</p>"
+
+
+@pytest.mark.parametrize("level", ["> ", "- ", "1. "])
+def test_nesting_ends_with_a_sentence_not_with_lost_text(level: str) -> None:
+    assert "deep down" in render(level * NESTING + "deep down").text
+    with pytest.raises(InvalidError, match=f"more than {NESTING} deep"):
+        render(level * (NESTING + 1) + "deep down")
+
+
+def test_deep_emphasis_and_deep_html_are_refused() -> None:
+    with pytest.raises(InvalidError, match="deep"):
+        render("*" * 400 + "a" + "*" * 400)
+    with pytest.raises(InvalidError, match="deep"):
+        clean("<ul><li>" * 5_000)
+
+
+def test_what_multiplies_is_refused() -> None:
+    with pytest.raises(InvalidError, match="link addresses"):
+        render("[a]: http://x.example/" + "y" * 1_900 + "\n\n" + "[a] " * 15_000)
+    with pytest.raises(InvalidError, match="bytes of HTML"):
+        render("- " * 24 + "\n" + ("- " * 24 + "a\n") * 1_300)
+    with pytest.raises(InvalidError, match="64 KiB"):
+        render("é" * BODY_BYTES)
+
+
+@pytest.mark.parametrize("unit", ["[", "![", "[*", "[a](", "[[]", "`[", "*_", "**a *", "- a\n", "[a\n", "\\[", "<a "])
+def test_the_worst_64_kib_take_under_two_seconds(unit: str) -> None:
+    body = (unit * BODY_BYTES)[:BODY_BYTES]
+    began = time.process_time()
+    render(body)
+    assert time.process_time() - began < 2
+
+
+def test_a_long_word_and_odd_characters_stay_text() -> None:
+    for text in ("x" * 60_000, "\u202etxet", "a\u2028b", "\ufeff", "\ud800"):
+        try:
+            assert Audit(render(text).html).faults == []
+        except InvalidError as error:
+            assert error.rule  # noqa: PT017
+
+
+def test_importing_the_module_loads_neither_library() -> None:
+    code = "import sys, stoppress.newsroom.text; sys.exit('markdown_it' in sys.modules or 'nh3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
