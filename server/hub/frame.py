@@ -1,0 +1,75 @@
+"""Frame and Batch: a message and its encoded forms, each made once and shared by every reader.
+
+Pure. A dialect is a function from a frame to its wire form (`wire/`); the hub knows no dialect. Frames are cells: a
+redaction swaps the message in place, so a batch that waits for a slow reader never brings a retracted text back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..newsroom.times import parse_time
+
+Form = TypeVar("Form", str, bytes)
+
+
+class Frame:
+    """One message: an event, a snapshot, a resume or a notice.
+
+    `raw`: the message's JSON as the store made it, if it did. `frames`: the events inside a `resumed`.
+    `written_ms`: when it was first written live to some reader; 0 = not yet.
+    """
+
+    __slots__ = ("_at_ms", "_forms", "frames", "message", "raw", "written_ms")
+
+    def __init__(self, message: dict[str, Any], raw: bytes | None = None, frames: tuple[Frame, ...] = ()) -> None:
+        self.message = message
+        self.raw = raw
+        self.frames = frames
+        self.written_ms = 0
+        self._at_ms = -1
+        self._forms: dict[Any, Any] = {}
+
+    @property
+    def type(self) -> str:
+        return self.message["type"]
+
+    @property
+    def at_ms(self) -> int:
+        """When an event happened, by the store's word; 0 for messages that are not events."""
+        if self._at_ms < 0:
+            at = self.message.get("at")
+            self._at_ms = parse_time(at, "at") if at else 0
+        return self._at_ms
+
+    def form(self, encode: Callable[[Frame], Form]) -> Form:
+        """`encode(self)`, remembered."""
+        made = self._forms.get(encode)
+        if made is None:
+            made = self._forms[encode] = encode(self)
+        return made
+
+    def redact(self, message: dict[str, Any]) -> None:
+        """Say this instead from now on."""
+        self.message = message
+        self.raw = None
+        self._forms.clear()
+
+
+class Batch:
+    """Frames that leave together; shared by all readers who miss the same ones."""
+
+    __slots__ = ("_forms", "frames", "is_live")
+
+    def __init__(self, frames: tuple[Frame, ...], *, is_live: bool) -> None:
+        self.frames = frames
+        self.is_live = is_live  # events as they happen, not an opening (snapshot, resumed)
+        self._forms: dict[Any, Any] = {}
+
+    def form(self, encode: Callable[[Frame], bytes]) -> bytes:
+        """All frames in one piece, for dialects whose messages may be joined; remembered."""
+        made = self._forms.get(encode)
+        if made is None:
+            made = self._forms[encode] = b"".join([frame.form(encode) for frame in self.frames])
+        return made

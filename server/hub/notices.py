@@ -1,0 +1,42 @@
+"""Notices: what a reader is told out of band. Not events: they take no seq, and none ever queues up.
+
+Pure. Times are milliseconds since 1970 and leave as RFC 3339.
+"""
+
+from __future__ import annotations
+
+from ..newsroom.times import format_time
+from .frame import Frame
+
+
+def hello(server_time_ms: int, readers: int, sample: float, stale_since_ms: int | None) -> Frame:
+    """`sample`: the share of readers that report painting."""
+    return Frame(
+        {
+            "type": "hello",
+            "server_time": format_time(server_time_ms),
+            "readers": readers,
+            "sample": sample,
+            "stale_since": None if stale_since_ms is None else format_time(stale_since_ms),
+        }
+    )
+
+
+def beat(seq: int, server_time_ms: int) -> Frame:
+    return Frame({"type": "beat", "seq": seq, "server_time": format_time(server_time_ms)})
+
+
+def readers(count: int) -> Frame:
+    return Frame({"type": "readers", "count": count})
+
+
+def stale(since_ms: int) -> Frame:
+    return Frame({"type": "stale", "since": format_time(since_ms)})
+
+
+def live() -> Frame:
+    return Frame({"type": "live"})
+
+
+def bye(retry_ms: int) -> Frame:
+    return Frame({"type": "bye", "retry_ms": retry_ms})

@@ -1,0 +1,38 @@
+"""Reader: whoever is connected, reduced to one number: the seq last handed to it.
+
+Pure. A transport subclasses it and gives it a way to be woken; the feed never holds a message for it.
+"""
+
+from __future__ import annotations
+
+from .frame import Frame
+
+UNPROVEN = -1  # nothing is known of what this reader holds: it needs a snapshot
+
+
+class Reader:
+    """One connection to one story.
+
+    `seq`: last seq handed over, or UNPROVEN. `is_fresh`: nothing was handed over yet. `live_from`: seq of its last
+    snapshot or resume; later ones reached it live. `busy_since`: when the write under way began, in ms; 0 = idle.
+    """
+
+    __slots__ = ("__weakref__", "busy_since", "is_fresh", "live_from", "seq")
+
+    def __init__(self) -> None:
+        self.seq = UNPROVEN
+        self.is_fresh = True
+        self.live_from = 0
+        self.busy_since = 0
+
+    def wake(self) -> None:
+        """The feed has something: call `feed.take(self)` when the line is free. Cheap, never blocks, may repeat."""
+        raise NotImplementedError
+
+    def note(self, notice: Frame) -> None:
+        """Say this out of band, after anything `take` gives; of two notices of a kind only the newer need be said."""
+        raise NotImplementedError
+
+    def cut(self) -> None:
+        """It took nothing for too long: drop the connection without a farewell."""
+        raise NotImplementedError

@@ -1,0 +1,144 @@
+"""StoryState: what a hub knows of one story, and the fold that carries it from event to event.
+
+Pure. The fold is the one every client makes (PROTOCOL section 3), so the state equals the store's at the same seq.
+Held are the newest posts in one unbroken run: a post is held if and only if it is not older than the oldest held one,
+or all listed posts are held. Post dictionaries are shared with events and never changed in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from ..newsroom.public import key_event
+
+
+class StoryState:
+    """One story at one position.
+
+    `story`: the story view with totals. `posts`: public posts, newest first, at most `keep` (give more, and the
+    oldest go). `key_events`: all of the story, newest first. The lists are taken over, not copied.
+    """
+
+    __slots__ = ("epoch", "keep", "key_events", "pinned", "posts", "seq", "story")
+
+    def __init__(
+        self,
+        epoch: str,
+        seq: int,
+        story: dict[str, Any],
+        posts: list[dict[str, Any]],
+        pinned: dict[str, Any] | None,
+        key_events: list[dict[str, Any]],
+        keep: int = 100,
+    ) -> None:
+        self.epoch = epoch
+        self.seq = seq
+        self.story = story
+        self.posts = posts
+        self.pinned = pinned
+        self.key_events = key_events
+        self.keep = keep
+        del self.posts[keep:]
+
+    @property
+    def deleted(self) -> bool:
+        return self.story["status"] == "deleted"
+
+    @property
+    def complete(self) -> bool:
+        """Are all listed posts held?"""
+        return self.deleted or self.story["listed_count"] <= len(self.posts)
+
+    def short(self, backlog: int) -> bool:
+        """Deletions left fewer posts than a snapshot shows, while the store has more: read it again."""
+        return len(self.posts) < backlog and not self.complete
+
+    def apply(self, event: dict[str, Any]) -> None:
+        """Fold one event in; it must be the next seq of the same epoch (ValueError)."""
+        if event["epoch"] != self.epoch or event["seq"] != self.seq + 1:
+            raise ValueError(f"{event['epoch']}:{event['seq']} does not follow {self.epoch}:{self.seq}")
+        self.seq += 1
+        post = event.get("post")
+        if post is not None:
+            # has_more as it was before this event: the totals of the event count the new post already.
+            was_complete = self.complete
+            self.story = {**self.story, **event["story"]}
+            self._put(post, was_complete)
+        elif event["type"] == "post.deleted":
+            self.story = {**self.story, **event["story"]}
+            self._remove(event["post_id"])
+        else:
+            self.story = event["story"]
+        if self.deleted:
+            self.posts, self.key_events, self.pinned = [], [], None
+        else:
+            self._pin(post or event.get("pinned"))
+
+    def snapshot(self, backlog: int, max_bytes: int) -> dict[str, Any]:
+        """The message `snapshot`: the newest posts, at most `backlog` and `max_bytes` when encoded, but at least one."""
+        shown: list[dict[str, Any]] = []
+        room = max_bytes
+        for post in self.posts[:backlog]:
+            room -= len(orjson.dumps(post))
+            if room < 0 and shown:
+                break
+            shown.append(post)
+        return {
+            "type": "snapshot",
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "story": self.story,
+            "posts": shown,
+            "has_more": not self.deleted and self.story["listed_count"] > len(shown),
+            "pinned": self.pinned,
+            "key_events": self.key_events,
+        }
+
+    def _put(self, post: dict[str, Any], was_complete: bool) -> None:
+        posts = self.posts
+        held = next((n for n, old in enumerate(posts) if old["id"] == post["id"]), None)
+        if held is not None:
+            if posts[held]["version"] > post["version"]:
+                return
+            if posts[held]["sort_time"] == post["sort_time"]:
+                posts[held] = post
+            else:
+                del posts[held]
+                held = None
+        if held is None:
+            older = not posts or post["sort_time"] < posts[-1]["sort_time"]
+            if was_complete or not older:
+                posts.insert(_place(posts, post), post)
+                del posts[self.keep :]
+        self._forget_key(post["id"])
+        if post.get("is_key_event") and post["status"] == "published":
+            self.key_events.insert(_place(self.key_events, post), key_event(post))
+
+    def _remove(self, post_id: str) -> None:
+        self.posts[:] = [post for post in self.posts if post["id"] != post_id]
+        self._forget_key(post_id)
+
+    def _forget_key(self, post_id: str) -> None:
+        self.key_events[:] = [line for line in self.key_events if line["id"] != post_id]
+
+    def _pin(self, told: dict[str, Any] | None) -> None:
+        """`told`: the post this event carries, if any."""
+        pinned_id = self.story["pinned_post_id"]
+        if pinned_id is None:
+            self.pinned = None
+        elif told is not None and told["id"] == pinned_id:
+            if self.pinned is None or self.pinned["id"] != pinned_id or self.pinned["version"] <= told["version"]:
+                self.pinned = told
+        elif self.pinned is None or self.pinned["id"] != pinned_id:
+            self.pinned = next((post for post in self.posts if post["id"] == pinned_id), None)
+
+
+def _place(entries: list[dict[str, Any]], new: dict[str, Any]) -> int:
+    """Where `new` belongs, newest first. Sort times are unique and of one width, so text order is time order."""
+    # Live posts are newest nearly always: the first comparison answers.
+    for n, entry in enumerate(entries):
+        if entry["sort_time"] < new["sort_time"]:
+            return n
+    return len(entries)
