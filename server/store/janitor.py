@@ -1,0 +1,79 @@
+"""The embedded store's janitor: waits out the grace time, then shuts the server down if nobody holds its lease.
+
+Run by path in a process of its own (`python janitor.py DIRECTORY GRACE_S`), because the last user has left by then.
+Standard library only, and nothing of this package: it must start in a few milliseconds and outlive upgrades.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import sys
+import time
+
+SHUTDOWN_S = 30.0  # a server that has not gone by then is busy or frozen: left to whoever comes next
+
+
+def connect(path):
+    """A connection to the server, or None. By relative path: a socket's address holds about 100 bytes."""
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(5)
+    try:
+        link.connect(path)
+    except OSError:
+        link.close()
+        return None
+    return link
+
+
+def locked(file):
+    """Take `file`'s lock alone, without waiting; False when somebody holds it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def shut_down(link, socket_path):
+    """Ask until the server has gone: it refuses while it writes its first file, and says so."""
+    deadline = time.monotonic() + SHUTDOWN_S
+    while time.monotonic() < deadline:
+        link = link or connect(socket_path)
+        if link is None:
+            return
+        try:
+            link.sendall(b"SHUTDOWN\r\n")
+            gone = not link.recv(4096)  # an answer is a refusal
+        except TimeoutError:
+            gone = False
+        except OSError:
+            gone = True
+        if gone:
+            link.close()
+            link = None
+            continue  # believed only when nobody answers the door
+        time.sleep(0.2)
+
+
+def main(directory, grace_s):
+    os.chdir(directory)
+    # Held from the start, so that the server can still be told when its directory has been removed meanwhile.
+    link = connect("valkey.sock")
+    with open("lease", "a") as lease, open("janitor.lock", "a") as only:
+        while locked(only):  # another janitor is already waiting
+            while (wait := os.fstat(lease.fileno()).st_mtime + grace_s - time.time()) > 0:
+                time.sleep(min(wait, grace_s))
+            if locked(lease):  # held until the server has gone: who comes now waits, then starts a new one
+                shut_down(link, "valkey.sock")
+                return
+            # In use again. Whoever leaves while this lock is held starts no janitor, so look once more after it.
+            fcntl.flock(only, fcntl.LOCK_UN)
+            if not locked(lease):
+                return
+            fcntl.flock(lease, fcntl.LOCK_UN)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(OSError):  # the directory has gone, and the server with it
+        main(sys.argv[1], float(sys.argv[2]))

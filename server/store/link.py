@@ -1,0 +1,202 @@
+"""Link: the connection to the store's server, whichever it is, and what is done when it breaks.
+
+`STOPPRESS_REDIS` names a server; without it the embedded one of the data directory is used, and started again when it
+is found dead. A server that cannot be used is refused at the door, with the way out. Every call has a deadline, and
+nothing is ever sent twice by the client itself: redis-py's own retries would repeat a script whose answer was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, UnixDomainSocketConnection
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import ConnectionError as LinkError
+from redis.exceptions import TimeoutError as LateError
+
+from ..newsroom.errors import StoreError
+from ..settings import Settings
+from .embedded import Embedded
+
+SCHEMA = 1
+OLDEST_SERVER = 7
+CONNECTIONS = 32
+PAUSE_S = 0.2  # before a server of somebody else is tried again
+
+
+class UnreachedError(LinkError):
+    """No connection was made, so nothing was sent and nothing happened."""
+
+
+class _Door:
+    """Marks the failure to connect, which redis-py tells from a lost answer only by its text."""
+
+    async def connect(self) -> None:
+        try:
+            await super().connect()  # type: ignore[misc]
+        except (LinkError, LateError) as error:
+            raise UnreachedError(str(error)) from error
+
+
+LOST = (LinkError, LateError)  # what a broken link raises; ResponseError is an answer
+
+
+class Link:
+    """`client` is for ordinary calls; `subscriber()` gives a client of its own for pub/sub."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.embedded = None if settings.redis else Embedded(settings.data_dir, grace_s=settings.store_grace_s)
+        # The embedded server loses nothing that was acknowledged; of another one its operator has to say so.
+        self.durable = settings.store_durable or self.embedded is not None
+        self.client: Redis
+        self._reviving = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Link:
+        """A link to a server that may be used; StoreError says why it may not."""
+        self = cls(settings)
+        if self.embedded:
+            await asyncio.to_thread(self.embedded.attach)
+        try:
+            self.client = self._client(settings.store_timeout_s, CONNECTIONS)
+            await self._check()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def aclose(self) -> None:
+        """Close, and let go of the embedded server; the last to leave starts its grace time."""
+        if hasattr(self, "client"):
+            await self.client.aclose()
+            await self.client.connection_pool.aclose()
+        if self.embedded:
+            await asyncio.to_thread(self.embedded.leave)
+
+    def subscriber(self) -> Redis:
+        """A client for one subscription: it waits without a read deadline, so its user must probe."""
+        return self._client(None, 1)
+
+    @property
+    def place(self) -> str:
+        """Where the server is, for people: never with a password."""
+        if self.embedded:
+            return f"the embedded store in {self.embedded.directory}"
+        parts = urlsplit(self.settings.redis)
+        host = parts.hostname or parts.path
+        return f"the store at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
+
+    async def revive(self) -> None:
+        """After a broken link: start the embedded server if it is dead, else give the other one a moment."""
+        if not self.embedded:
+            await asyncio.sleep(PAUSE_S)
+            return
+        async with self._reviving:
+            await asyncio.to_thread(self.embedded.ensure)
+
+    def unreached(self, error: BaseException) -> StoreError:
+        """What to tell people when the server cannot be reached."""
+        if self.embedded:
+            advice = f"see {self.embedded.directory}/valkey.log"
+        else:
+            advice = "start it, or correct STOPPRESS_REDIS; without that setting an embedded store is used"
+        return StoreError(f"{self.place} cannot be reached ({_said(error)}): {advice}")
+
+    def refused(self, error: RedisError) -> StoreError:
+        """What to tell people when the server answers, and refuses."""
+        said = _said(error)
+        for mark, advice in _REFUSALS.items():
+            if mark.lower() in f"{type(error).__name__} {said}".lower():
+                return StoreError(f"{self.place} refuses: {advice} ({said})")
+        return StoreError(f"{self.place} refuses: {said}")
+
+    def _client(self, timeout_s: float | None, connections: int) -> Redis:
+        shared: dict[str, Any] = {
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": timeout_s,
+            "socket_connect_timeout": self.settings.store_timeout_s,
+            "health_check_interval": 0,
+        }
+        if self.embedded:
+            url = {"path": self.embedded.socket_path}
+            base: type = UnixDomainSocketConnection
+        else:
+            try:
+                url = dict(parse_url(self.settings.redis))
+            except ValueError as error:
+                raise StoreError(
+                    f"STOPPRESS_REDIS is not an address such as redis://localhost:6379/0 "
+                    f"or rediss://user:password@host:6380/0: {error}"
+                ) from None
+            base = url.pop("connection_class", Connection)
+        kind = type(base.__name__, (_Door, base), {})
+        pool = BlockingConnectionPool(
+            max_connections=connections,
+            timeout=self.settings.store_timeout_s,
+            connection_class=kind,
+            **{**url, **shared},
+        )
+        return Redis(connection_pool=pool)
+
+    async def _check(self) -> None:
+        key = f"{self.settings.prefix}:schema"
+        try:
+            check_version(await self._info(), self.place)
+            await self.client.set(key, SCHEMA, nx=True)
+            check_schema(await self.client.get(key), self.place)
+        except LOST as error:
+            raise self.unreached(error) from error
+        except RedisError as error:
+            raise self.refused(error) from error
+
+    async def _info(self) -> dict[str, Any]:
+        for _ in range(50):
+            try:
+                return await self.client.info("server")
+            except BusyLoadingError:  # it reads its files; at most ten seconds are waited for here
+                await asyncio.sleep(PAUSE_S)
+        return await self.client.info("server")
+
+
+_REFUSALS = {
+    "OutOfMemory": "its memory limit is reached; raise maxmemory (with maxmemory-policy noeviction)",
+    "OOM ": "its memory limit is reached; raise maxmemory (with maxmemory-policy noeviction)",
+    "MISCONF": "it cannot write to its disk; free some space",
+    "ReadOnly": "it is a read-only replica; give the address of the primary",
+    "Auth": "user or password are missing or wrong; write them as redis://user:password@host",
+    "NOAUTH": "user or password are missing; write them as redis://user:password@host",
+    "WRONGPASS": "user or password are wrong",
+    "NoPermission": "its user lacks rights: allow the prefix's keys and channels, scripts, and INFO",
+}
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def check_version(info: dict[str, Any], place: str) -> None:
+    """Refuse a server that is too old. Valkey tells the Redis version it is compatible with."""
+    version = str(info.get("redis_version", "0"))
+    if int(version.partition(".")[0] or 0) < OLDEST_SERVER:
+        raise StoreError(
+            f"{place} is Redis {version}; Stoppress needs Redis {OLDEST_SERVER} or newer, or Valkey: upgrade it, "
+            "or leave STOPPRESS_REDIS out to use the embedded store"
+        )
+
+
+def check_schema(held: bytes | None, place: str) -> None:
+    """Refuse data written by a newer Stoppress. (No older schema than 1 exists, so there is nothing to migrate yet.)"""
+    number = (held or b"").decode(errors="replace")
+    if not number.isdigit():
+        raise StoreError(f"{place} holds no schema number under this prefix but {number[:40]!r}; is it Stoppress's?")
+    if int(number) > SCHEMA:
+        raise StoreError(
+            f"{place} was written by a newer Stoppress (schema {number}; this one knows {SCHEMA}): "
+            "upgrade Stoppress, or use another data directory or STOPPRESS_PREFIX"
+        )

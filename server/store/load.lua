@@ -1,0 +1,16 @@
+-- A story as it stands, in one step. Read-only. Arguments: durable, keep (newest listed posts wanted; 0 = the story
+-- alone). Answers ok, epoch, seq, doc, totals, posts, pinned, key events (newest first).
+local epoch, seq, _, doc = story()
+if not epoch then return seq end
+local posts, marks, pinned = {}, {}, ''
+local keep = tonumber(A.keep)
+if keep > 0 then
+  for _, id in ipairs(redis.call('ZREVRANGE', ORDER, 0, keep - 1)) do
+    posts[#posts + 1] = redis.call('HGET', POSTS, id)
+  end
+  for _, id in ipairs(redis.call('ZREVRANGE', MARKS, 0, -1)) do
+    marks[#marks + 1] = redis.call('HGET', POSTS, id)
+  end
+  pinned = redis.call('HGET', POSTS, redis.call('HGET', META, 'pinned_post_id')) or ''
+end
+return {'ok', epoch, seq, doc, '{' .. totals() .. '}', posts, pinned, marks}

@@ -1,0 +1,526 @@
+"""Store: stories and posts in one real Redis or Valkey, every change one atomic script.
+
+What a change did is on the server's disk before `commit` returns, if the server is durable (the embedded one is).
+The log is the truth that hubs resume from; the channel only wakes them. Positions are an epoch and a seq.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import orjson
+from redis.exceptions import ResponseError
+
+from ..hub.state import StoryState
+from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, TryAgainError, VersionError
+from ..newsroom.model import Change, Post, Story, Totals
+from ..newsroom.public import is_listed, key_event, public_post, redacted, story_view
+from ..newsroom.times import format_time, parse_time
+from ..settings import Settings
+from .link import LOST, Link, UnreachedError
+from .scripts import Keys, Scripts
+
+KEEP_ANSWERS_S = 24 * 3600
+ATTEMPTS = 3
+ROUNDS = 100  # of moving by a millisecond, of renewing an epoch: each is lost only to another writer
+_POST = msgspec.json.Decoder(Post)
+_STORY = msgspec.json.Decoder(Story)
+_TOTALS = msgspec.json.Decoder(Totals)
+
+
+class StaleStoryError(ConflictError):
+    """The story is not as the change was decided on: read it, decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStory:
+    story: Story
+    totals: Totals
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a change answered. `post`: as the change left it, None if it was the story's. `replayed`: done before."""
+
+    epoch: str
+    seq: int
+    post: Post | None
+    replayed: bool
+    totals: Totals
+
+
+class Store:
+    """One process's access to the store. Calls may run at the same time; each raises StoreError when it cannot."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.settings = link.settings
+        self.keys = Keys(link.settings.prefix)
+        self.client = link.client
+        self._scripts = Scripts(link.client)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Store:
+        """Start or join the embedded server, or connect to `settings.redis`; StoreError names the way out."""
+        return cls(await Link.open(settings))
+
+    async def aclose(self) -> None:
+        await self.link.aclose()
+
+    # Reading
+
+    async def story(self, slug: str) -> StoredStory:
+        """Raises NotFoundError, or GoneError when it was deleted."""
+        _, epoch, seq, doc, totals, *_ = await self._story_script("load", slug, keep=0)
+        return StoredStory(_STORY.decode(doc), _TOTALS.decode(totals), epoch.decode(), int(seq))
+
+    async def stories(self) -> list[StoredStory]:
+        """Every story of the index that is not deleted, by slug."""
+        slugs = sorted(slug.decode() for slug in await self._call("smembers", self.keys.stories))
+        # As many at a time as there are connections: more would only wait for one.
+        found: list[StoredStory] = []
+        for start in range(0, len(slugs), 16):
+            some = await asyncio.gather(*map(self._story_or_none, slugs[start : start + 16]))
+            found += [held for held in some if held]
+        return found
+
+    async def post(self, slug: str, id: str) -> Post:
+        """Any post that ever was, as it is now (a deleted one has status "deleted"); else NotFoundError."""
+        held = await self._call("hget", self.keys.of(slug, "posts"), id)
+        if held is None:
+            raise NotFoundError(f"there is no post {id} in {slug}")
+        return _POST.decode(held)
+
+    async def revision(self, slug: str, id: str, version: int) -> Post:
+        """One version; NotFoundError when there is none, or it was purged."""
+        held = await self._call("hget", self.keys.of(slug, "revisions"), f"{id}:{version}")
+        if held is None:
+            raise NotFoundError(f"there is no version {version} of post {id} in {slug}")
+        return _POST.decode(held)
+
+    async def revisions(self, slug: str, id: str) -> list[Post]:
+        """Every version that is kept, oldest first."""
+        held = await self._read("revisions", slug, id=id)
+        return [_POST.decode(one) for one in reversed(held)]
+
+    async def page(self, slug: str, before: str = "", limit: int = 50) -> tuple[list[Post], bool]:
+        """Listed posts, newest first, older than the post `before`; and whether more are to come."""
+        below = "+inf"
+        if before:
+            below = f"({parse_time((await self.post(slug, before)).sort_time)}"
+        held = await self._read("page", slug, below=below, count=limit + 1)
+        return [_POST.decode(one) for one in held[:limit]], len(held) > limit
+
+    async def load(self, slug: str, keep: int) -> StoryState:
+        """What a hub holds: the newest `keep` posts, the pinned one, all key events. NotFoundError, GoneError."""
+        answer = await self._story_script("load", slug, keep=keep)
+        _, epoch, seq, doc, totals, posts, pinned, marks = answer
+        return StoryState(
+            epoch.decode(),
+            int(seq),
+            story_view(_STORY.decode(doc), _TOTALS.decode(totals)),
+            [public_post(slug, _POST.decode(one)) for one in posts],
+            public_post(slug, _POST.decode(pinned)) if pinned else None,
+            [key_event(public_post(slug, _POST.decode(one))) for one in marks],
+            keep,
+        )
+
+    async def events(self, slug: str, epoch: str, after: int) -> list[dict[str, Any]] | None:
+        """The events after a position, to the log's top, retracted texts replaced by their retraction.
+
+        None when they cannot be proved complete: another epoch, a trimmed log, a barrier between, too many, or a
+        position ahead of the store.
+        """
+        answer = await self._story_script("events", slug, after=after, most=self.settings.log_events)
+        if answer[0] != b"ok" or answer[1].decode() != epoch:
+            return None
+        top = int(answer[2])
+        texts = {name.decode(): held for name, held in _pairs(answer[4])}
+        posts = {id.decode(): held for id, held in _pairs(answer[5])}
+        told: list[dict[str, Any]] = []
+        for entry_id, fields in answer[3]:
+            entry = {name.decode(): held for name, held in _pairs(fields)}
+            event = self._event(slug, epoch, int(entry_id.partition(b"-")[0]), entry, texts, posts)
+            if event is None:
+                return None
+            told.append(event)
+        return told if [event["seq"] for event in told] == list(range(after + 1, top + 1)) else None
+
+    async def top(self, slugs: Sequence[str]) -> list[tuple[str, int]]:
+        """The newest position of each story; ("", 0) where there is none."""
+        pipe = self.client.pipeline(transaction=False)
+        for slug in slugs:
+            pipe.hmget(self.keys.of(slug, "meta"), "epoch", "seq")
+        try:
+            found = await pipe.execute() if slugs else []
+        except LOST as error:
+            raise self.link.unreached(error) from error
+        except ResponseError as error:
+            raise self.link.refused(error) from error
+        return [(epoch.decode(), int(seq)) if epoch else ("", 0) for epoch, seq in found]
+
+    async def renew(self, slug: str, was: str, *, force: bool = False) -> str:
+        """Begin a new epoch, if `was` is still the story's and its log is lost; returns the epoch that stands.
+
+        `force`: the caller holds proof of events that the log does not. Of all who see the same loss one succeeds.
+        """
+        arguments = {"was": was, "fresh": fresh_epoch(), "force": int(force), "channel": self.keys.channel(slug)}
+        answer = await self._read("renew", slug, **arguments)
+        if answer[0] != b"ok":
+            raise NotFoundError(f"there is no story {slug}")
+        return answer[1].decode()
+
+    # Writing
+
+    async def commit(self, slug: str, change: Change, *, key: str = "", fingerprint: str = "") -> Committed:
+        """Carry out a change, once per `key` however often it is sent.
+
+        Raises VersionError, StaleStoryError (read and decide again), ConflictError, GoneError, NotFoundError;
+        TryAgainError (with `key`) when the link broke and nobody knows; StoreError when nothing was done.
+        """
+        key = key or secrets.token_urlsafe(16)
+        story_was = msgspec.json.encode(change.story_was) if change.story_was else b""
+        if change.post and is_listed(change.post):
+            # The order is kept in milliseconds; a change keeps its own copy, because a tie moves it.
+            change = msgspec.structs.replace(change, post=msgspec.structs.replace(change.post))
+        for _ in range(ROUNDS):
+            arguments = self._arguments(slug, change, story_was, fingerprint)
+            answer = await self._send("commit", slug, arguments, key)
+            word = answer[0]
+            if word == b"ok":
+                break
+            if word == b"replay":
+                replay = await self.answer(slug, key, fingerprint)
+                if replay is None:
+                    continue  # it ran out between the two
+                await self._indexed(slug, change)
+                return replay
+            if word == b"same":
+                _, epoch, seq, totals, post = answer
+                held = _POST.decode(post)
+                if held.status == "deleted":
+                    raise GoneError(f"post {held.id} was deleted; an id never returns: choose another")
+                return Committed(epoch.decode(), int(seq), held, True, _TOTALS.decode(totals))
+            if word == b"tie":
+                assert change.post
+                change.post.sort_time = format_time(int(answer[1]))
+            elif word == b"stale" and _STORY.decode(answer[1]) == change.story_was:
+                story_was = answer[1]  # the same story, written with other bytes by another release
+            elif word == b"lost":
+                await self.renew(slug, answer[1].decode())
+            else:
+                raise _refusal(slug, change, answer)
+        else:
+            raise ConflictError(f"{slug} is being changed faster than this change can be placed; try it again")
+        _, epoch, seq, totals = answer
+        await self._indexed(slug, change)
+        if change.erase:
+            await self._forget()
+        return Committed(epoch.decode(), int(seq), change.post, False, _TOTALS.decode(totals))
+
+    async def answer(self, slug: str, key: str, fingerprint: str) -> Committed | None:
+        """What a key was answered first; None if it is new. ConflictError when it came with another request."""
+        if not key:
+            return None
+        held = await self._call("get", self._key_of(slug, key))
+        if held is None:
+            return None
+        asked, epoch, seq, totals, id, version = held.decode().split("\n")
+        if asked != fingerprint:
+            raise ConflictError("Idempotency-Key: was used for another request already; take a new one for this")
+        post = None
+        if id:
+            try:
+                post = await self.revision(slug, id, int(version))
+            except NotFoundError:  # purged since
+                post = await self.post(slug, id)
+        return Committed(epoch, int(seq), post, True, _TOTALS.decode(totals))
+
+    async def imported(self, slug: str, ids: Sequence[str]) -> dict[str, tuple[Post, str]]:
+        """Of `ids`, those that ever were: the post now, and the fingerprint of what it was created with."""
+        found: dict[str, tuple[Post, str]] = {}
+        for start in range(0, len(ids), 200):
+            some = list(ids[start : start + 200])
+            posts = await self._call("hmget", self.keys.of(slug, "posts"), some)
+            prints = await self._call("hmget", self.keys.of(slug, "created"), some)
+            for id, post, created in zip(some, posts, prints, strict=True):
+                if post is not None:
+                    found[id] = (_POST.decode(post), (created or b"").decode())
+        return found
+
+    async def import_batch(
+        self, slug: str, story: Story | None, totals: Totals, posts: list[Post], created: list[str], last: bool
+    ) -> tuple[int, int]:
+        """Store posts without an event each; returns how many were added and how many were there already.
+
+        `story` is made if there is none. Of `totals`, version and date_modified are taken over if they are later, the
+        pin if its post is listed and none is pinned. The `last` batch tells the hubs, which read anew. Repeatable:
+        a post that is stored with the same fingerprint is skipped; with another, ConflictError.
+        """
+        posts = [msgspec.structs.replace(post) for post in posts]
+        for _ in range(ROUNDS):
+            arguments: dict[str, Any] = {
+                "fresh": fresh_epoch(),
+                "at": format_time(time.time_ns() // 1_000_000),
+                "log_events": self.settings.log_events,
+                "channel": self.keys.channel(slug),
+                "last": int(last),
+                "version": totals.version,
+                "date_modified": totals.date_modified,
+                "pinned": totals.pinned_post_id or "",
+                "posts": len(posts),
+            }
+            if story:
+                arguments |= {"doc": msgspec.json.encode(story), "status": story.status}
+            for n, (post, fingerprint) in enumerate(zip(posts, created, strict=True), 1):
+                fields = {**_post_arguments(post), "created": fingerprint}
+                arguments |= {f"{name}{n}": held for name, held in fields.items()}
+            # Repeatable as it stands: a second run of the same batch finds its posts stored.
+            answer = await self._send("import", slug, arguments)
+            word = answer[0]
+            if word == b"ok":
+                if story:
+                    await self._index(slug)
+                return int(answer[3]), int(answer[4])
+            if word == b"ties":
+                for index, free in _pairs(answer[1]):
+                    posts[int(index)].sort_time = format_time(int(free))
+            elif word == b"lost":
+                await self.renew(slug, answer[1].decode())
+            else:
+                raise _refusal(slug, None, answer)
+        raise ConflictError(f"{slug} is being changed faster than posts can be placed; try the import again")
+
+    # The index of stories, written in a second step that may be repeated
+
+    async def repair_index(self) -> int:
+        """Find stories whose index entry was lost between two steps; returns how many entries were missing."""
+        found: set[str] = set()
+        pattern = self.keys.of("*", "meta").replace("[", "\\[")
+        try:
+            async for name in self.client.scan_iter(match=pattern, count=1000):
+                found.add(self.keys.slug(name.decode()))
+            return int(await self.client.sadd(self.keys.stories, *found)) if found else 0
+        except LOST as error:
+            raise self.link.unreached(error) from error
+
+    async def _indexed(self, slug: str, change: Change) -> None:
+        if change.story and not change.story_was:
+            await self._index(slug)
+
+    async def _index(self, slug: str) -> None:
+        try:
+            await self.client.sadd(self.keys.stories, slug)
+        except LOST:
+            return  # the story is kept; `repair_index` of the next hub enters it
+
+    # Tokens
+
+    async def put_token(self, hashed: str, record: bytes) -> None:
+        await self._call("hset", self.keys.tokens, hashed, record)
+
+    async def get_token(self, hashed: str) -> bytes | None:
+        return await self._call("hget", self.keys.tokens, hashed)
+
+    async def list_tokens(self) -> dict[str, bytes]:
+        return {hashed.decode(): record for hashed, record in (await self._call("hgetall", self.keys.tokens)).items()}
+
+    async def revoke_token(self, hashed: str) -> bool:
+        """False when there was none."""
+        return bool(await self._call("hdel", self.keys.tokens, hashed))
+
+    # How the server is asked
+
+    async def _story_or_none(self, slug: str) -> StoredStory | None:
+        try:
+            return await self.story(slug)
+        except (NotFoundError, GoneError):
+            return None
+
+    async def _story_script(self, name: str, slug: str, **arguments: Any) -> list[Any]:
+        """A reading script's answer; renews the epoch where the log was lost."""
+        for _ in range(ROUNDS):
+            answer = await self._read(name, slug, **arguments)
+            if answer[0] == b"lost":
+                await self.renew(slug, answer[1].decode())
+            elif answer[0] in (b"none", b"gone"):
+                raise _refusal(slug, None, answer)
+            else:
+                return answer
+        raise StoreError(f"{self.link.place} loses its data again and again; see its log")
+
+    async def _read(self, name: str, slug: str, **arguments: Any) -> Any:
+        """A script that may be repeated."""
+        arguments = {"durable": int(self.link.durable), **arguments}
+        return await self._again(lambda: self._scripts.run(name, self.keys.story(slug), arguments))
+
+    async def _call(self, command: str, *arguments: Any) -> Any:
+        """A plain command that may be repeated."""
+        return await self._again(lambda: getattr(self.client, command)(*arguments))
+
+    async def _again(self, call: Any) -> Any:
+        for attempt in range(ATTEMPTS):
+            try:
+                return await call()
+            except LOST as error:
+                if attempt == ATTEMPTS - 1:
+                    raise self.link.unreached(error) from error
+                await self.link.revive()
+            except ResponseError as error:
+                raise self.link.refused(error) from error
+
+    async def _send(self, name: str, slug: str, arguments: dict[str, Any], key: str = "") -> list[Any]:
+        """A writing script, sent again with the same key when the link breaks, for a short while."""
+        keys = self.keys.story(slug) + ([self._key_of(slug, key)] if key else [])
+        arguments = {"durable": int(self.link.durable), **arguments}
+        deadline = time.monotonic() + 2 * self.settings.store_timeout_s
+        sent = False
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._scripts.run(name, keys, arguments)
+            except LOST as error:
+                sent = sent or not isinstance(error, UnreachedError)
+                failure: StoreError | None = None
+                if attempt < ATTEMPTS - 1 and time.monotonic() < deadline:
+                    try:
+                        await self.link.revive()
+                        continue
+                    except StoreError as dead:
+                        failure = dead
+                if not sent:
+                    raise failure or self.link.unreached(error) from error
+                detail = f"the link to {self.link.place} broke before the answer came; nobody knows if it was done"
+                if key:
+                    raise TryAgainError(f"{detail}: try again with the key {key}", key=key) from error
+                raise TryAgainError(f"{detail}: do the same again, nothing is stored twice") from error
+            except ResponseError as error:
+                raise self.link.refused(error) from error
+        raise AssertionError("every attempt returns or raises")
+
+    async def _forget(self) -> None:
+        """After a purge: have the server write its file anew, for the old one still tells what was erased."""
+        if self.link.embedded:
+            try:
+                await self.client.bgrewriteaof()
+            except (*LOST, ResponseError):
+                return  # one is under way; the next purge or the file's growth brings another
+
+    def _key_of(self, slug: str, key: str) -> str:
+        # A digest: keys come from outside, in any length and alphabet.
+        return self.keys.of(slug, "idem:" + hashlib.sha256(key.encode()).hexdigest()[:40])
+
+    def _arguments(self, slug: str, change: Change, story_was: bytes, fingerprint: str) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "fresh": fresh_epoch(),
+            "type": change.type,
+            "at": change.at,
+            "touch": int(change.touch),
+            "published": change.published,
+            "listed": change.listed,
+            "unpin_if": change.unpin_if,
+            "erase": int(change.erase),
+            "log_events": self.settings.log_events,
+            "channel": self.keys.channel(slug),
+            "fingerprint": fingerprint,
+            "keep_s": KEEP_ANSWERS_S,
+        }
+        if change.pin is not None:
+            arguments["pin"] = change.pin
+        if change.pinned:
+            arguments["pinned_version"] = change.pinned.version
+            arguments["pinned"] = orjson.dumps(public_post(slug, change.pinned))
+        if change.post:
+            arguments |= {"id": change.post.id, "expect": change.expect_version, "created": change.created}
+            public = orjson.dumps(public_post(slug, change.post)) if is_listed(change.post) else b""
+            one = _post_arguments(change.post)
+            one["post"] = one.pop("json")
+            arguments |= {**one, "public": public}
+        if change.story:
+            arguments |= {"story": msgspec.json.encode(change.story), "story_status": change.story.status}
+            arguments["head"] = _head(change.story)
+            if story_was:
+                arguments["story_was"] = story_was
+        return arguments
+
+    def _event(
+        self, slug: str, epoch: str, seq: int, entry: dict[str, bytes], texts: dict[str, bytes], posts: dict[str, bytes]
+    ) -> dict[str, Any] | None:
+        """A log entry as the event it was, or as it may still be told; None where that cannot be."""
+        kind = entry["type"].decode()
+        if kind == "reset":
+            return None
+        event: dict[str, Any] = {"type": kind, "epoch": epoch, "seq": seq, "at": entry["at"].decode()}
+        story = orjson.loads(entry["story"])
+        if "id" not in entry:
+            return {**event, "story": story}
+        id = entry["id"].decode()
+        if kind == "post.deleted":
+            return {**event, "post_id": id, "story": story}
+        now = _POST.decode(posts[id])
+        text = texts[f"{id}:{entry['version'].decode()}"]
+        if kind.startswith("post."):
+            post = public_post(slug, _POST.decode(text)) if text else {"id": id}
+            event = {**event, "post": post, "story": story}
+        else:
+            post = public_post(slug, _POST.decode(text)) if text else {"id": id}
+            event = {**event, "story": story, "pinned": post}
+        if now.status == "published":
+            return event if text else None
+        return redacted(event, public_post(slug, now) if now.status == "withdrawn" else None)
+
+
+def fresh_epoch() -> str:
+    """Never made twice."""
+    return secrets.token_hex(8)
+
+
+def _head(story: Story) -> bytes:
+    """The public story's JSON up to its totals, which the script appends."""
+    view = story_view(story, Totals())
+    return orjson.dumps({name: held for name, held in view.items() if name not in Totals.__struct_fields__})[:-1] + b","
+
+
+def _post_arguments(post: Post) -> dict[str, Any]:
+    return {
+        "id": post.id,
+        "version": post.version,
+        "json": msgspec.json.encode(post),
+        "status": post.status,
+        "sort": parse_time(post.sort_time, "sort_time") if post.sort_time else 0,
+        "marked": int(post.is_key_event),
+    }
+
+
+def _pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
+    """The error that a script's answer stands for."""
+    word = answer[0].decode()
+    detail = [part.decode() for part in answer[1:]]
+    if word == "none":
+        return NotFoundError(f"there is no story {slug}")
+    if word == "gone":
+        return GoneError(f"the story {slug} was deleted; a slug never returns")
+    if word == "taken":
+        return ConflictError(f"slug: the story {slug} exists already; edit it, or choose another slug")
+    if word == "stale":
+        return StaleStoryError(f"the story {slug} was changed by somebody else; read it and decide again")
+    if word == "other":
+        id = detail[0] if detail else change.post.id if change and change.post else ""
+        return ConflictError(f"id: post {id} exists already with other content; choose another id")
+    if word == "version":
+        return VersionError(f"post {detail[0]}", int(detail[1]))
+    if word == "nopost":
+        return NotFoundError(f"there is no post {detail[0]} in {slug}")
+    return StoreError(f"the store's script gave an answer nobody knows: {word}")

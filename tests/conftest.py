@@ -1,0 +1,127 @@
+"""Shared fixtures: a real store for every test, on a server that lives as long as the session.
+
+`settings` and `store` come twice, over the embedded server and over Debian's redis-server 7, each test with a prefix
+of its own. `require(tool)` skips what this machine cannot run, and fails instead where STOPPRESS_TEST_REQUIRE=all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stoppress.settings import Settings
+from stoppress.store.embedded import Embedded
+from stoppress.store.store import Store
+
+WAIT_S = 20.0
+
+
+def require_tool(name: str) -> str:
+    """The path of a program; skips (or fails, see above) where there is none."""
+    path = shutil.which(name)
+    if path is None:
+        message = f"{name} is not installed"
+        if os.environ.get("STOPPRESS_TEST_REQUIRE") == "all":
+            pytest.fail(f"{message}, and STOPPRESS_TEST_REQUIRE=all", pytrace=False)
+        pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], str]:
+    return require_tool
+
+
+async def until(true: Callable[[], bool | Awaitable[bool]], timeout_s: float = WAIT_S) -> None:
+    """Wait for a condition (plain or async), looking again every few milliseconds."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            held = true()
+            if await held if isinstance(held, Awaitable) else held:
+                return
+            await asyncio.sleep(0.005)
+
+
+def until_now(true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+    """The same without a loop."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+@pytest.fixture(name="until")
+def _until() -> Callable[..., Awaitable[None]]:
+    return until
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A fresh data directory with a short path (tmp_path's may be too long for a plain socket)."""
+    made = Path(tempfile.mkdtemp(prefix="sp-"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class StoreServer:
+    """What Settings need to use it: `redis` is empty for the embedded one."""
+
+    name: str
+    redis: str
+    data_dir: Path
+
+
+def answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        try:
+            link.connect(path)
+            link.sendall(b"PING\r\n")
+            return link.recv(100).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+@pytest.fixture(scope="session", params=["embedded", "redis"])
+def store_server(request: pytest.FixtureRequest) -> Iterator[StoreServer]:
+    directory = Path(tempfile.mkdtemp(prefix="sp-"))
+    if request.param == "embedded":
+        embedded = Embedded(directory, grace_s=0)
+        embedded.attach()
+        yield StoreServer("embedded", "", directory)
+        embedded.leave()
+        until_now(lambda: not embedded.alive())
+    else:
+        path = str(directory / "redis.sock")
+        command = [require_tool("redis-server"), "--port", "0", "--unixsocket", path, "--dir", str(directory)]
+        server = subprocess.Popen([*command, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
+        until_now(lambda: answers(path))
+        yield StoreServer("redis", f"unix://{path}", directory)
+        server.terminate()
+        server.wait(10)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(store_server: StoreServer) -> Settings:
+    """Of a store that nobody else uses."""
+    prefix = f"t{uuid.uuid4().hex[:12]}"
+    return Settings(data_dir=store_server.data_dir, redis=store_server.redis, prefix=prefix, port=0)
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    opened = await Store.open(settings)
+    yield opened
+    await opened.aclose()
