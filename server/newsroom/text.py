@@ -1,9 +1,9 @@
 """CommonMark in; safe HTML and plain text out.
 
 One library renders (markdown-it-py, raw HTML off), another one sanitises (nh3, an allow-list), so a mistake in either
-is not yet a hole. Nothing here leaves `p br a strong em code pre blockquote ul ol li h3 h4 hr del`: no picture (they
+is not yet a hole. Nothing here leaves `p br a strong em code pre blockquote ul ol li h4 h5 hr del`: no picture (they
 come by field, with alternative text and size), no class, id, style, svg or math. A heading never competes with the
-page's own: the highest is h3. Every function is pure, bounded in time (64 KiB of the worst input we know take under
+page's own, where a post's headline is an h3: the highest is h4. Every function is pure, bounded in time (64 KiB of the worst input we know take under
 2 s) and meant for a thread: never call one on the hub's loop.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # both are imported at the first body: a command line that re
 NESTING = 50  # quotes, lists, emphasis and links inside each other
 HTML_BYTES = 512 * 1024
 LINK_CHARS = 2_048
-TAGS = frozenset("p br a strong em code pre blockquote ul ol li h3 h4 hr del".split())
+TAGS = frozenset("p br a strong em code pre blockquote ul ol li h4 h5 hr del".split())
 # http(s) with a host, mailto, or a path on this site. "//host", "/\host" and "/<tab>/host" leave the site in a
 # browser, so a path is one slash and no backslash, and no address has white space or control characters.
 SAFE_LINK = re.compile(r"(?:https?://[^\s/\\?#]|mailto:[^\s/\\]|/(?![/\\]))[^\s\\<>\"`\x00-\x20\x7f]*", re.I)
@@ -106,7 +106,7 @@ def plain(html: str) -> str:
 _TOO_DEEP = f"nests quotes, lists or emphasis more than {NESTING} deep; use fewer levels"
 _PIECE = re.compile(r"<(/?)([a-z0-9]+)[^>]*>|([^<]+)")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
-_BLOCKS = frozenset("p pre blockquote h3 h4 hr".split())
+_BLOCKS = frozenset("p pre blockquote h4 h5 hr".split())
 _NESTS = frozenset("blockquote list_item em strong s link".split())
 
 
@@ -174,7 +174,7 @@ def _tamed(tokens: list[Token]) -> list[Token]:
     budget = HTML_BYTES
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
-            token.tag = "h3" if token.tag == "h1" else "h4"
+            token.tag = "h4" if token.tag == "h1" else "h5"
         elif token.type == "fence":
             token.info = ""  # becomes a class
         if not token.children:
@@ -226,7 +226,7 @@ _VOID = frozenset("area base br col embed hr img input link meta param source tr
 _SELF_CLOSING = frozenset("p li dt dd tr td th tbody thead tfoot option".split())  # end tag may be left out
 _OPEN_OR_CLOSE = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _TAG_NAME = re.compile(r"<(/?)(h[1-6]|b|i|s|strike|div)(?=[\s/>])", re.I)
-_NEW_NAMES = {"h1": "h3", "h2": "h3", "h5": "h4", "h6": "h4", "b": "strong", "i": "em", "s": "del", "strike": "del"}
+_NEW_NAMES = {"h1": "h4", "h2": "h4", "h3": "h4", "h6": "h5", "b": "strong", "i": "em", "s": "del", "strike": "del"}
 
 
 def _depth(html: str) -> int:

@@ -124,7 +124,7 @@ def test_plain_text_keeps_code_lines_and_entities() -> None:
 @pytest.mark.parametrize(
     ("body", "html"),
     [
-        ("# One\n## Two\n###### Six", "<h3>One</h3>\n<h4>Two</h4>\n<h4>Six</h4>"),
+        ("# One\n## Two\n###### Six", "<h4>One</h4>\n<h5>Two</h5>\n<h5>Six</h5>"),
         ("[x](/live/a)", f'<p><a href="/live/a" rel="{REL}">x</a></p>'),
         ("<https://example.org/?a=1&b=2>", f'<p><a href="https://example.org/?a=1&amp;b=2" rel="{REL}">'
                                            "https://example.org/?a=1&amp;b=2</a></p>"),
@@ -145,7 +145,7 @@ def test_links_headings_pictures(body: str, html: str) -> None:
 
 def test_imported_html_keeps_its_meaning() -> None:
     assert clean("<div>a <b>b</b> <i>c</i></div><h1>t</h1><h2>u</h2><!-- x -->") == (
-        "<p>a <strong>b</strong> <em>c</em></p><h3>t</h3><h3>u</h3>"
+        "<p>a <strong>b</strong> <em>c</em></p><h4>t</h4><h4>u</h4>"
     )
     assert clean('<p onclick="a()" style="x">hi<script>b()</script><img src=x></p>') == "<p>hi</p>"
 
