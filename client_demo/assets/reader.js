@@ -1,0 +1,394 @@
+// @ts-check
+/**
+ * The reader page, alive: takes the page as the server drew it, at its position, and keeps it equal to a fresh load.
+ *
+ * Message → fold (pure) → paint. Two rules of paint: what is being read does not move (`keepPlace`), and a post that
+ * would push it waits behind the pill until the reader asks or is at the top anyway. Each painted event is told to the
+ * page as a `stoppress:painted` event and a performance mark, and to the server (`seen`) by a sample of readers.
+ */
+
+import { fold, Gap } from "./fold.js";
+import { h, refill, remember, showPosts, View } from "./render.js";
+import { Line } from "./socket.js";
+import { Times, withCommas } from "./times.js";
+
+const NOTICE_AFTER_MS = 2_500;
+const SPEAK_EVERY_MS = 4_000;
+const SEEN_PER_10_S = 8; // the server closes a reader that says more than 10
+
+const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const root = $("story"), list = $("posts"), pill = /** @type {HTMLButtonElement} */ ($("pill")), notice = $("notice");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+const page = readPage(document);
+/** @type {import("./fold.js").State} */
+let state = page.state;
+let times = new Times(page.zones);
+let sort = root.dataset.sort === "oldest" ? "oldest" : "newest";
+const focus = /** @type {HTMLElement | null} */ (list.querySelector(".is-focus"))?.dataset.id ?? "";
+const isWindow = () => state.newer; // a page of older posts, or a permalink: new posts are elsewhere
+/** @type {Set<string>} new posts that wait behind the pill */
+const waiting = new Set();
+/** @type {Set<string>} new posts beyond a window, or below the fold in oldest-first order */
+const elsewhere = new Set();
+let provable = true;
+let sample = 0;
+
+takeOver();
+const line = new Line(`/live/${root.dataset.slug}`, { position, message, line: lineChanged });
+line.open();
+
+/** The page's own data; the texts are taken from where they stand. @param {Document} from */
+function readPage(from) {
+  const { zones, ...held } = JSON.parse(from.getElementById("state")?.textContent ?? "{}");
+  const bodies = new Map();
+  for (const article of from.querySelectorAll("article[data-id]")) {
+    bodies.set(/** @type {HTMLElement} */ (article).dataset.id, article.querySelector(".body")?.innerHTML);
+  }
+  for (const post of [...held.posts, ...(held.pinned ? [held.pinned] : [])]) {
+    const body = bodies.get(post.id);
+    if (body) post.content_html = body;
+  }
+  return { zones, state: /** @type {import("./fold.js").State} */ (held) };
+}
+
+function takeOver() {
+  const view = currentView();
+  const byId = new Map(state.posts.map((post) => [post.id, post]));
+  for (const row of list.children) {
+    const post = byId.get(/** @type {HTMLElement} */ (row).dataset.key?.slice("post-".length) ?? "");
+    if (post) remember(row, post, view);
+  }
+  pill.addEventListener("click", answerPill);
+  $("sort").addEventListener("click", chooseSort);
+  $("keys").addEventListener("click", jump);
+  addEventListener("scroll", () => requestAnimationFrame(noteReading), { passive: true });
+  document.addEventListener("visibilitychange", noteReading);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && !pill.hidden && pill.classList.add("is-dismissed"));
+  addEventListener("popstate", () => setSort(new URL(location.href).searchParams.get("sort") ?? state.story.default_sort));
+  document.documentElement.dataset.script = "on";
+}
+
+function currentView() {
+  return new View(state.story, times, focus);
+}
+
+function position() {
+  return provable && state.epoch ? { epoch: state.epoch, seq: state.seq } : null;
+}
+
+/** @param {any} received */
+function message(received) {
+  if (received.type === "hello") {
+    sample = Math.random() < received.sample ? 1 : 0;
+    showStale(received.stale_since);
+    return;
+  }
+  if (received.type === "stale") return showStale(received.since);
+  if (received.type === "live") return showStale(null);
+  if (received.type === "snapshot" && isWindow()) return void freshPage(received.seq);
+  const before = state;
+  try {
+    state = fold(state, received);
+    provable = true;
+  } catch (error) {
+    if (!(error instanceof Gap)) throw error;
+    provable = received.type !== "resumed"; // a server that resumes wrongly once is asked for everything
+    return line.again();
+  }
+  if (state === before) return;
+  if (state.seq === before.seq && received.type !== "snapshot") return;
+  root.dataset.epoch = state.epoch;
+  root.dataset.seq = String(state.seq);
+  meet(before, received);
+  paint();
+  if (!times.knows(state.story)) freshZones();
+  const live = received.type !== "snapshot" && received.type !== "resumed";
+  for (const event of received.type === "resumed" ? received.events : [received]) painted(event, live);
+}
+
+/** Sort the posts that are new into: shown at once, waiting behind the pill, elsewhere. @param {any} before @param {any} received */
+function meet(before, received) {
+  const known = new Set(before.posts.map((/** @type {any} */ post) => post.id));
+  const held = new Set(state.posts.map((post) => post.id));
+  const top = before.posts[0]?.sort_time ?? "";
+  const fresh = state.posts.filter((post) => !known.has(post.id) && post.sort_time > top && post.status === "published");
+  if (isWindow() && received.type === "post.published" && !held.has(received.post.id)) elsewhere.add(received.post.id);
+  for (const id of [...waiting]) if (!held.has(id)) waiting.delete(id);
+  if (received.type === "post.deleted" || received.type === "post.withdrawn") elsewhere.delete(received.post_id ?? received.post.id);
+  if (sort === "newest" && fresh.length && !atTop()) for (const post of fresh) waiting.add(post.id);
+  if (sort === "oldest" && !isWindow()) for (const post of fresh) elsewhere.add(post.id);
+  if (fresh.length) {
+    speak(fresh.length === 1 ? `New post: ${fresh[0].headline ?? ""}` : `${fresh.length} new posts. Latest: ${fresh[0].headline ?? ""}`);
+  }
+}
+
+/** At the top of the stream, and looking: new posts may come in by themselves. */
+function atTop() {
+  if (document.visibilityState !== "visible" || focus) return false;
+  return scrollY <= 4 || list.getBoundingClientRect().top >= -8;
+}
+
+/** Draw the state; nothing that is being read moves. */
+function paint({ reveal = false } = {}) {
+  const view = currentView();
+  const shown = state.posts.filter((post) => !waiting.has(post.id));
+  const ids = new Set(shown.map((post) => post.id));
+  const inserting = sort === "newest" && atTop();
+  keepPlace(inserting || reveal, () => {
+    refill($("story-head"), view.head());
+    refill($("points"), view.points());
+    $("points").hidden = !state.story.summary_points?.length;
+    refill($("keys"), view.keys(state.key_events, ids));
+    $("keys").hidden = !state.key_events.length;
+    refill($("pinned"), state.pinned && h("div", {}, view.pinned(state.pinned)));
+    $("count").textContent = view.count();
+    const asked = new URL(location.href).searchParams.get("sort") ?? "";
+    refill($("above"), view.more(sort === "newest", state, asked));
+    refill($("below"), view.more(sort !== "newest", state, asked));
+    refill($("empty"), h("div", {}, view.empty()));
+    $("empty").hidden = shown.length > 0;
+    const added = showPosts(list, sort === "newest" ? shown : shown.toReversed(), view);
+    if (list.childElementCount > added.length + 1) for (const row of added) highlight(row);
+  });
+  root.className = `story is-${state.story.status}`;
+  root.lang = state.story.language || "en";
+  if (state.story.status === "deleted") say("This story has been removed.");
+  showPill();
+}
+
+/** @param {HTMLElement} row */
+function highlight(row) {
+  if (calm.matches) return;
+  row.classList.add("is-new");
+  row.addEventListener("animationend", () => row.classList.remove("is-new"), { once: true });
+}
+
+/** Run `change` and put the first visible row back where it was. @param {boolean} free let the page move @param {() => void} change */
+function keepPlace(free, change) {
+  const seen = free ? [] : [...root.querySelectorAll("#posts > li, #pinned > *, .story-head > *, .guide-part")].filter((node) => {
+    const box = node.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight && box.height > 0;
+  }).map((node) => ({ node, top: node.getBoundingClientRect().top }));
+  const atPageTop = scrollY === 0;
+  change();
+  if (atPageTop) return;
+  const anchor = seen.find(({ node }) => node.isConnected && node.getBoundingClientRect().height > 0);
+  if (!anchor) return;
+  const moved = anchor.node.getBoundingClientRect().top - anchor.top;
+  if (Math.abs(moved) > 0.5) scrollBy({ top: moved, behavior: "instant" });
+}
+
+// The pill and the title
+
+function showPill() {
+  const count = waiting.size + elsewhere.size;
+  const words = `${withCommas(count)} new ${count === 1 ? "post" : "posts"}`;
+  pill.hidden = count === 0;
+  if (pill.textContent !== words) {
+    pill.textContent = words;
+    pill.classList.remove("is-dismissed");
+  }
+  pill.classList.toggle("points-down", sort === "oldest" && !isWindow());
+  document.title = `${count ? `(${count}) ` : ""}${state.story.headline}`;
+}
+
+function answerPill() {
+  if (isWindow()) return location.assign(`${state.story.url}?sort=${sort}`);
+  const newest = [...waiting, ...elsewhere].map((id) => state.posts.find((post) => post.id === id)).filter(Boolean);
+  const first = newest.sort((a, b) => ((a?.sort_time ?? "") < (b?.sort_time ?? "") ? 1 : -1)).at(sort === "newest" ? 0 : -1);
+  waiting.clear();
+  elsewhere.clear();
+  paint({ reveal: true });
+  if (first) goTo(first.id);
+}
+
+/** What the reader has in view is not new any more. */
+function noteReading() {
+  if (document.visibilityState !== "visible") return;
+  if (waiting.size && atTop()) {
+    waiting.clear();
+    paint();
+  }
+  if (elsewhere.size && !isWindow()) {
+    for (const id of [...elsewhere]) {
+      const box = document.getElementById(`post-${id}`)?.getBoundingClientRect();
+      if (!box || box.top < innerHeight * 0.9) elsewhere.delete(id);
+    }
+    showPill();
+  }
+}
+
+/** @param {string} id */
+function goTo(id) {
+  const post = document.getElementById(`post-${id}`);
+  if (!post) return;
+  post.scrollIntoView({ behavior: calm.matches ? "instant" : "smooth", block: "start" });
+  const target = /** @type {HTMLElement} */ (post.querySelector(".headline") ?? post);
+  target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+  target.addEventListener("blur", () => target.removeAttribute("tabindex"), { once: true });
+}
+
+/** A key event that waits behind the pill is shown when it is asked for. @param {Event} event */
+function jump(event) {
+  const entry = /** @type {HTMLElement} */ (event.target).closest("li");
+  const id = entry?.dataset.id;
+  if (!id || /** @type {MouseEvent} */ (event).ctrlKey || /** @type {MouseEvent} */ (event).metaKey) return;
+  if (waiting.size && state.posts.some((post) => post.id === id)) {
+    waiting.clear();
+    paint();
+  }
+  if (document.getElementById(`post-${id}`)) {
+    event.preventDefault();
+    history.replaceState(null, "", `#post-${id}`);
+    goTo(id);
+  }
+}
+
+// Order
+
+/** @param {Event} event */
+function chooseSort(event) {
+  const link = /** @type {HTMLElement} */ (event.target).closest("a");
+  const mouse = /** @type {MouseEvent} */ (event);
+  if (!link || mouse.ctrlKey || mouse.metaKey || mouse.shiftKey) return; // a new tab is the browser's to open
+  event.preventDefault();
+  const chosen = link.dataset.sort ?? "newest";
+  if (chosen === sort) return;
+  const address = new URL(location.href);
+  address.searchParams.set("sort", chosen);
+  history.pushState(null, "", address);
+  setSort(chosen);
+}
+
+/** @param {string} chosen */
+function setSort(chosen) {
+  sort = chosen === "oldest" ? "oldest" : "newest";
+  root.dataset.sort = sort;
+  for (const link of $("sort").querySelectorAll("a")) {
+    if (link.dataset.sort === sort) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  waiting.clear();
+  elsewhere.clear();
+  paint({ reveal: true });
+  speak(sort === "newest" ? "Newest posts first" : "Oldest posts first");
+}
+
+// The line, told honestly
+
+let lostTimer = 0;
+let wasLost = false;
+let staleSince = /** @type {string | null} */ (null);
+
+/** @param {"open" | "lost" | "missing" | "gone"} how */
+function lineChanged(how) {
+  document.documentElement.dataset.line = how;
+  if (how === "lost") {
+    lostTimer ||= setTimeout(() => {
+      wasLost = true;
+      say(`${navigator.onLine ? "Reconnecting…" : "You are offline."} Last update ${lastUpdate()}.`);
+    }, NOTICE_AFTER_MS);
+    return;
+  }
+  clearTimeout(lostTimer);
+  lostTimer = 0;
+  if (how === "gone") say("This story has been removed.");
+  else if (how === "missing") say("This story is not here any more. Reload the page to look for it.");
+  else if (wasLost) {
+    wasLost = false;
+    say("You are up to date again.", 4_000);
+  } else showStale(staleSince);
+}
+
+/** @param {string | null | undefined} since */
+function showStale(since) {
+  const was = staleSince;
+  staleSince = since ?? null;
+  if (staleSince) say(`Updates are delayed. Last update ${lastUpdate()}.`);
+  else if (was) say("You are up to date again.", 4_000);
+}
+
+function lastUpdate() {
+  const at = state.story.date_modified;
+  return at ? times.inZones(at, state.story)[0] : "unknown";
+}
+
+let quietTimer = 0;
+/** @param {string} text @param {number} [forMs] */
+function say(text, forMs) {
+  clearTimeout(quietTimer);
+  notice.textContent = text;
+  notice.classList.add("is-shown");
+  if (forMs) quietTimer = setTimeout(() => notice.classList.remove("is-shown"), forMs);
+}
+
+let spokenAt = -SPEAK_EVERY_MS;
+let speakTimer = 0;
+/** Tell a screen reader, politely and not too often: the last word wins. @param {string} text */
+function speak(text) {
+  clearTimeout(speakTimer);
+  speakTimer = setTimeout(() => {
+    spokenAt = performance.now();
+    $("spoken").textContent = text;
+  }, Math.max(0, spokenAt + SPEAK_EVERY_MS - performance.now()));
+}
+
+// What only a fresh page can tell
+
+/** The story asks for zones that the page's table lacks. */
+async function freshZones() {
+  const fresh = await fetchPage(state.seq);
+  if (!fresh) return;
+  times = new Times(fresh.zones);
+  for (const row of list.children) /** @type {any} */ (row).shownLook = "";
+  paint();
+}
+
+/** A window of older posts cannot be proved by a snapshot of the newest: read this page again. @param {number} seq */
+async function freshPage(seq) {
+  const fresh = await fetchPage(seq);
+  if (!fresh || (fresh.state.epoch === state.epoch && fresh.state.seq < state.seq)) return;
+  state = fresh.state;
+  times = new Times(fresh.zones);
+  provable = true;
+  paint();
+  line.again(); // and follow from there
+}
+
+/** This page at `seq` or later; a cache may be a few seconds behind. @param {number} seq */
+async function fetchPage(seq) {
+  for (let tries = 0; tries < 5; tries += 1) {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (answer.status === 404 || answer.status === 410) return null;
+      const fresh = answer.ok && readPage(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (fresh && (fresh.state.epoch !== state.epoch || fresh.state.seq >= seq)) return fresh;
+    } catch {
+      // the line is down; the next message asks again
+    }
+    await new Promise((done) => setTimeout(done, 500 * 2 ** tries));
+  }
+  return null;
+}
+
+// Proof of delivery
+
+/** @type {number[]} */
+let told = [];
+
+/** After the second frame the event is on the screen. @param {any} event @param {boolean} live */
+function painted(event, live) {
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    const detail = { type: event.type, seq: event.seq, at: event.at, painted_ms: Date.now(), live };
+    performance.mark(`stoppress:painted:${event.seq}`, { detail });
+    dispatchEvent(new CustomEvent("stoppress:painted", { detail }));
+    if (!live || !sample || document.visibilityState !== "visible") return;
+    const now = performance.now();
+    told = told.filter((then) => now - then < 10_000);
+    if (told.length >= SEEN_PER_10_S) return;
+    told.push(now);
+    line.send({ type: "seen", seq: event.seq });
+  }));
+}
