@@ -3,8 +3,8 @@
 One library renders (markdown-it-py, raw HTML off), another one sanitises (nh3, an allow-list), so a mistake in either
 is not yet a hole. Nothing here leaves `p br a strong em code pre blockquote ul ol li h4 h5 hr del`: no picture (they
 come by field, with alternative text and size), no class, id, style, svg or math. A heading never competes with the
-page's own, where a post's headline is an h3: the highest is h4. Every function is pure, bounded in time (64 KiB of the worst input we know take under
-2 s) and meant for a thread: never call one on the hub's loop.
+page's own, where a post's headline is an h3: the highest is h4. Every function is pure, bounded in time (64 KiB of
+the worst input we know take under 2 s) and meant for a thread: never call one on the hub's loop.
 """
 
 from __future__ import annotations
