@@ -1,0 +1,151 @@
+"""The fields of a post on a command line: its text from wherever it comes, and its pictures in the order given.
+
+Each `--image` begins a picture; `--alt`, `--caption`, `--credit`, `--width` and `--height` behind it belong to it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..newsroom.errors import InvalidError
+from .command import Taught
+from .output import notice
+
+BODY_READ = 1024 * 1024  # more than any body may have; enough to say by how much
+PICTURE = {"image": "url", "alt": "alt", "caption": "caption", "credit": "credit_text", "width": "width"}
+PICTURE |= {"height": "height"}
+FLAGS = {"key": "is_key_event", "breaking": "is_breaking", "summary": "is_summary"}
+LINES = ("headline", "byline", "credit_note", "dateline")
+SCISSORS = """------------------------ >8 ------------------------
+The first line is the headline, the rest the body (CommonMark).
+The line with the scissors and all below it is left out."""
+
+
+class WithPictures(Taught):
+    """A command with the options of `pictures`; its function gets them as `images`, None when none was given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, list(args))
+        values = {name: iter(ctx.params.pop(name, None) or ()) for name in PICTURE}
+        ctx.params["images"] = None
+        if ctx.resilient_parsing:
+            return rest
+        # click hands each option its values, but not how the options lay between each other; its parser knows.
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        images: list[dict[str, Any]] = []
+        for parameter in order:
+            name = parameter.name or ""
+            if name not in PICTURE:
+                continue
+            field, value = PICTURE[name], next(values[name])
+            if name == "image":
+                images.append({})
+            elif not images:
+                raise click.UsageError(f"--{name} describes a picture: put it behind the --image it belongs to", ctx)
+            elif field in images[-1]:
+                raise click.UsageError(f"--{name} is given twice for the picture {images[-1]['url']}", ctx)
+            images[-1][field] = value
+        ctx.params["images"] = images or None
+        return rest
+
+
+def fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that a new post and an edit share."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+_OPTIONS = (
+    click.option("--headline", metavar="TEXT", help="Up to 300 characters."),
+    click.option("--body", metavar="TEXT|-", help="CommonMark, up to 64 KiB; - reads it from standard input."),
+    click.option(
+        "--body-file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True), help="Read it."
+    ),
+    click.option("--editor", is_flag=True, help="Write it in $EDITOR."),
+    click.option("--byline", metavar="TEXT", help="Shown as it stands: By Ana Lee in Ohio."),
+    click.option("--author", "authors", metavar="NAME", multiple=True, help="One of the authors (repeat it)."),
+    click.option("--contributor", "contributors", metavar="NAME", multiple=True, help="Who helped (repeat it)."),
+    click.option("--credit-note", metavar="TEXT", help="Where the news comes from."),
+    click.option("--dateline", metavar="TEXT", help="Where it was written: COLUMBUS, Ohio."),
+    click.option("--keyword", "keywords", metavar="WORD", multiple=True, help="Repeat it for more."),
+    click.option("--image", metavar="URL", multiple=True, help="A picture; what follows describes it (repeat it)."),
+    click.option("--alt", metavar="TEXT", multiple=True, help="… what it shows, for those who do not see it."),
+    click.option("--caption", metavar="TEXT", multiple=True, help="… the line below it."),
+    click.option("--credit", metavar="TEXT", multiple=True, help="… who made it."),
+    click.option("--width", metavar="PX", type=click.IntRange(1, 100_000), multiple=True, help="… in pixels."),
+    click.option("--height", metavar="PX", type=click.IntRange(1, 100_000), multiple=True, help="… in pixels."),
+    click.option("--key/--no-key", default=None, help="List it among the key events."),
+    click.option("--breaking/--no-breaking", default=None, help="Mark it as breaking."),
+    click.option("--summary/--no-summary", default=None, help="Mark it as a summary."),
+)
+
+
+def given(parameters: dict[str, Any], was: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The fields that the options name, as the Desk takes them. `was`: the stored post, for the editor to start with.
+
+    Raises InvalidError for a body that is not text, UsageError for two bodies.
+    """
+    found: dict[str, Any] = {name: parameters[name] for name in LINES if parameters[name] is not None}
+    found |= {field: parameters[flag] for flag, field in FLAGS.items() if parameters[flag] is not None}
+    found |= {name: [person(text) for text in parameters[name]] for name in ("authors", "contributors")}
+    found["keywords"] = list(parameters["keywords"])
+    found["images"] = parameters["images"]
+    found = {name: held for name, held in found.items() if held or held is False or held == ""}
+    ways = [way for way in ("body", "body_file", "editor") if parameters[way] not in (None, False)]
+    if len(ways) > 1:
+        raise click.UsageError("a post has one body: give --body, --body-file or --editor, not two of them")
+    if parameters["editor"]:
+        found |= _written({**(was or {}), **found})
+    elif ways:
+        found["body"] = _body(parameters["body"], parameters["body_file"])
+    return found
+
+
+def person(text: str) -> dict[str, Any]:
+    """`Ana Lee`, or an object for more: `{"name": "Ana Lee", "url": …, "job_title": …}`."""
+    if not text.startswith("{"):
+        return {"name": text}
+    import orjson
+
+    try:
+        read: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidError("author", f"begins with {{ but is not JSON: {error.msg}") from None
+    return read
+
+
+def _body(text: str | None, file: str | None) -> str:
+    if text is not None and text != "-":
+        return text
+    if text == "-" or file == "-":
+        if sys.stdin.isatty():
+            notice("Write the body; Ctrl-D on an empty line ends it, Ctrl-C gives up.")
+        raw = click.get_binary_stream("stdin").read(BODY_READ)
+    else:
+        try:
+            with open(file or "", "rb") as opened:
+                raw = opened.read(BODY_READ)
+        except OSError as error:
+            raise InvalidError("body", f"cannot read {file}: {error.strerror}") from None
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise InvalidError("body", f"is not UTF-8: byte {error.start} of it is 0x{raw[error.start]:02X}") from None
+
+
+def _written(now: dict[str, Any]) -> dict[str, Any]:
+    """Headline and body as somebody leaves them in $EDITOR: the first line, and what follows it."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("--editor needs a terminal; give the text by --body - or --body-file")
+    text = click.edit(f"{now.get('headline', '')}\n\n{now.get('body', '')}\n\n{SCISSORS}\n", extension=".md")
+    if text is None:
+        raise click.Abort()
+    headline, _, body = text.partition(SCISSORS.partition("\n")[0])[0].strip().partition("\n")
+    if not headline.strip():
+        raise click.Abort()
+    return {"headline": headline.strip(), "body": body.strip("\n").rstrip()}

@@ -1,0 +1,91 @@
+"""`stoppress post` and `stoppress edit`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .fields import WithPictures, fields, given
+from .session import EXPECT, Run, change
+
+POST = """
+stoppress post election-night --headline "Polls close" --body "The first counts are due at nine."
+stoppress post election-night --headline "Turnout" --key --byline "By Ana Lee" --body-file turnout.md
+pandoc notes.docx -t commonmark | stoppress post election-night --headline "Notes" --body -
+stoppress post election-night --headline "In pictures" --image /a.jpg --alt "A queue" --image /b.jpg --alt "A count"
+stoppress post election-night --headline "From afar" --body "…" --url https://news.example.org
+id=$(stoppress post election-night --headline "Live" | cut -d' ' -f1)
+"""
+
+EDIT = """
+stoppress edit election-night k3m9vxw2qa --headline "Polls have closed"
+stoppress edit election-night k3m9vxw2qa --minor --body-file turnout.md
+stoppress edit election-night k3m9vxw2qa --no-breaking --change-note "The count is over."
+stoppress edit election-night k3m9vxw2qa --expect 3 --editor
+"""
+
+
+@click.command("post", cls=WithPictures, examples=POST)
+@click.argument("slug")
+@fields
+@click.option("--pin", is_flag=True, help="Keep it at the top of the story.")
+@click.option("--id", "post_id", metavar="ID", help="Its id; one is made else.")
+@click.option("--date-published", metavar="TIME", help="When it was first public; now else.")
+@click.option("--sort-time", metavar="TIME", help="Its place in the story; by the time it is published else.")
+@change
+async def publish(
+    run: Run,
+    slug: str,
+    pin: bool,
+    post_id: str | None,
+    date_published: str | None,
+    sort_time: str | None,
+    **parameters: Any,
+) -> None:
+    """Publish a post in the story SLUG. Prints its id and its address."""
+    if parameters["headline"] is None and not parameters["editor"]:
+        raise click.UsageError("give a --headline, or write both in --editor")
+    draft = given(parameters)
+    more = {"id": post_id, "date_published": date_published, "sort_time": sort_time, "pin": pin}
+    draft |= {name: held for name, held in more.items() if held}
+    result = await run.desk.publish(slug, draft, key=run.key)
+    run.tell(result, f"{result.value['id']} {run.address(result.value)}")
+
+
+@click.command("edit", cls=WithPictures, examples=EDIT)
+@click.argument("slug")
+@click.argument("id")
+@fields
+@click.option("--no-images", is_flag=True, help="Take all its pictures away (--image … replaces them).")
+@click.option("--minor", is_flag=True, help="A typo: its shown time and its marks stay.")
+@click.option("--change-note", metavar="TEXT", help="What changed, for readers.")
+@EXPECT
+@change
+async def edit(
+    run: Run,
+    slug: str,
+    id: str,
+    no_images: bool,
+    minor: bool,
+    change_note: str | None,
+    expect: int | None,
+    **parameters: Any,
+) -> None:
+    """Change the post ID of the story SLUG; what is not named stays. An edit never moves a post."""
+    if no_images and parameters["images"]:
+        raise click.UsageError("--no-images and --image contradict each other; --image alone replaces all pictures")
+    was = await run.desk.post(slug, id) if parameters["editor"] else None
+    if was and expect is None:
+        expect = was["version"]  # who wrote on top of a text means that text
+    patch = given(parameters, was)
+    if no_images:
+        patch["images"] = []
+    if change_note:
+        patch["change_note"] = change_note
+    if not patch:
+        raise click.UsageError("say what to change, such as --headline or --body; `stoppress edit --help` has the list")
+    if minor:
+        patch["minor"] = True
+    result = await run.desk.edit(slug, id, patch, expect=expect, key=run.key)
+    run.tell(result, f"{id} version {result.value['version']} {run.address(result.value)}")

@@ -1,0 +1,97 @@
+"""`stoppress export` and `stoppress import`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import click
+
+from .command import Taught
+from .output import notice
+from .session import Run, editorial, tell_json
+
+LONG = 500  # posts; a shorter import is done before a bar would be read
+
+
+@click.command(
+    "export",
+    cls=Taught,
+    examples="""
+stoppress export election-night > election-night.jsonl
+stoppress export election-night | jq -r 'select(.id) | [.date_published, .headline] | @tsv'
+stoppress export --all > everything.jsonl
+""",
+)
+@click.argument("slug", required=False)
+@click.option("--all", "everything", is_flag=True, help="All stories, one after the other.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Not to standard output.")
+@editorial
+async def export(run: Run, slug: str | None, everything: bool, output: str | None) -> None:
+    """Write the story SLUG as JSON Lines: first the story, then its posts in reading order, newest first."""
+    if bool(slug) == everything:
+        raise click.UsageError("name one story, or give --all")
+    slugs = [slug] if slug else [story["slug"] for story in await run.desk.stories()]
+    if not output:
+        await _write(run, slugs, click.get_binary_stream("stdout").write)
+        return
+    with click.open_file(output, "wb", atomic=True) as file:  # never half a file
+        await _write(run, slugs, file.write)
+
+
+async def _write(run: Run, slugs: list[str], write: Callable[[bytes], object]) -> None:
+    for slug in slugs:
+        lines: AsyncIterator[bytes] = run.desk.export(slug)
+        async for line in lines:
+            write(line)
+
+
+@click.command(
+    "import",
+    cls=Taught,
+    examples="""
+stoppress import election-night election-night.jsonl
+stoppress import election-night posts.jsonl --dry-run
+ssh old.example.org stoppress export election-night | stoppress import election-night -
+""",
+)
+@click.argument("slug")
+@click.argument("file", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Only check the file; store nothing.")
+@editorial
+async def import_(run: Run, slug: str, file: object, dry_run: bool) -> None:
+    """Read posts for the story SLUG from FILE (- is standard input), one JSON object a line, newest first.
+
+    The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
+    already is skipped, so a broken import is finished by running it again. Readers get one new snapshot at the end.
+    """
+    from ..desk.transfer import lines_of
+
+    bar = _Bar()
+    report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run)  # type: ignore[arg-type]
+    bar.end()
+    if run.json:
+        tell_json({"added": report.added, "skipped": report.skipped, "dry_run": dry_run})
+    elif dry_run:
+        click.echo(f"{report.added} to add, {report.skipped} stored already; nothing was stored")
+    else:
+        click.echo(f"{report.added} added, {report.skipped} stored already {run.place.public}/live/{slug}")
+
+
+class _Bar:
+    """A progress bar on stderr, for a person who has to wait."""
+
+    def __init__(self) -> None:
+        self._bar: object = None
+
+    def move(self, done: int, of: int) -> None:
+        if of < LONG or not sys.stderr.isatty():
+            return
+        share = done / of
+        filled = "█" * round(share * 30)
+        click.echo(f"\r{filled:░<30} {done:,} of {of:,} posts", err=True, nl=done == of)
+        self._bar = None if done == of else self
+
+    def end(self) -> None:
+        if self._bar:
+            notice("")
