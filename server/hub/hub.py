@@ -90,7 +90,7 @@ class Hub:
 
     @property
     def readers(self) -> int:
-        return sum(len(feed.readers) for feed in self.feeds.values())
+        return self.counts.connects - self.counts.disconnects
 
     @property
     def is_full(self) -> bool:

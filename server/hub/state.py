@@ -77,7 +77,7 @@ class StoryState:
             self._pin(post or event.get("pinned"))
 
     def snapshot(self, backlog: int, max_bytes: int) -> dict[str, Any]:
-        """The message `snapshot`: the newest posts, at most `backlog` and `max_bytes` when encoded, but at least one."""
+        """The message `snapshot`: the newest posts, at most `backlog` and `max_bytes` encoded, but at least one."""
         shown: list[dict[str, Any]] = []
         room = max_bytes
         for post in self.posts[:backlog]:
@@ -93,7 +93,7 @@ class StoryState:
             "posts": shown,
             "has_more": not self.deleted and self.story["listed_count"] > len(shown),
             "pinned": self.pinned,
-            "key_events": self.key_events,
+            "key_events": list(self.key_events),  # the state goes on, the snapshot stays
         }
 
     def _put(self, post: dict[str, Any], was_complete: bool) -> None:

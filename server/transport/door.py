@@ -1,0 +1,75 @@
+"""Door: who may come in, to which feed, from which position. The same for WebSocket and SSE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from ..hub.feed import Feed
+from ..hub.position import Position
+from ..newsroom.errors import GoneError, NotFoundError, StoppressError
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`status` is HTTP's; `retry_after_s` 0 = coming back does not help."""
+
+    status: int
+    detail: str
+    retry_after_s: int = 0
+
+
+_STOPPING = Refusal(503, "This server is stopping; come back in a moment.", 1)
+
+
+def check(connection: HTTPConnection) -> Refusal | None:
+    """What can be said before a story is looked up; None = welcome."""
+    state = connection.app.state
+    if not is_welcome(connection):
+        return Refusal(
+            403, "This site does not allow pages of your origin; its operator lists them in STOPPRESS_ORIGINS."
+        )
+    if state.hub.is_draining:
+        return Refusal(503, "This server is stopping; come back in a moment.", 1)
+    if state.hub.is_full:
+        state.hub.counts.refusals += 1
+        return Refusal(503, "This server has as many readers as it takes; come back in a moment.", 5)
+    return None
+
+
+def is_welcome(connection: HTTPConnection) -> bool:
+    """Readers need no cookie, so any origin may read, unless the operator narrows it. No Origin: not a page."""
+    origin = connection.headers.get("origin")
+    origins = connection.app.state.settings.origins
+    return not origins or origin is None or origin.lower() in origins
+
+
+def cors(connection: HTTPConnection) -> dict[str, str]:
+    """Headers for an answer to a page of another origin; call it after `check`."""
+    if not connection.app.state.settings.origins:
+        return {"Access-Control-Allow-Origin": "*"}
+    origin = connection.headers.get("origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {"Vary": "Origin"}
+
+
+async def find(connection: HTTPConnection, position: Position | None) -> Feed | Refusal:
+    """The story's feed, as far as the position if the store is; nothing may be awaited between this and `join`."""
+    slug = connection.path_params["slug"]
+    relay = connection.app.state.relay
+    try:
+        feed: Feed = await relay.ensure(slug)
+        if position is not None and position.epoch == feed.epoch and position.seq > feed.seq:
+            await relay.at_least(slug, position)
+            feed = await relay.ensure(slug)
+    except NotFoundError as error:
+        return Refusal(404, error.detail)
+    except GoneError as error:
+        return Refusal(410, error.detail)
+    except StoppressError as error:
+        return Refusal(503, error.detail, 2)
+    if connection.app.state.hub.is_draining:  # it began while we looked; the drain would miss this reader
+        return _STOPPING
+    if feed.deleted:
+        return Refusal(410, f"The story {slug} was deleted.")
+    return feed

@@ -1,0 +1,101 @@
+"""Pump: steps the hub on the running loop: events and notices in slices, one sweep a second, and the drain.
+
+One per worker, made at its first reader and idle without any; the hub itself knows no loop, clock or chance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+
+from starlette.datastructures import State
+
+from ..hub.feed import Feed
+from ..hub.hub import Hub
+from ..hub.notices import bye
+from ..hub.position import Position
+from ..hub.reader import Reader
+
+SWEEP_S = 1.0
+SLICE = 200  # readers woken between two turns of the loop: a few ms
+WAVE = 100  # readers told to leave at once
+BYE_S = 1.0  # a reader that does not take its bye in this time is cut off
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Pump:
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        hub.on_work = self._kick
+        self._working: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+        self._left = asyncio.Event()
+
+    @classmethod
+    def of(cls, state: State) -> Pump:
+        """The pump of `app.state`, where the hub is."""
+        pump: Pump | None = getattr(state, "pump", None)
+        if pump is None or pump.hub is not state.hub:
+            pump = state.pump = cls(state.hub)
+        return pump
+
+    def join(self, feed: Feed, reader: Reader, position: Position | None) -> bool:
+        """`Feed.join`, and the sweep runs."""
+        if self._sweeping is None or self._sweeping.done():
+            self._sweeping = asyncio.create_task(self._sweep())
+        return feed.join(reader, position)
+
+    def leave(self, feed: Feed, reader: Reader) -> None:
+        feed.leave(reader)
+        self._left.set()
+        if self._sweeping is not None and not self.hub.readers:
+            self._sweeping.cancel()
+            self._sweeping = None
+
+    async def drain(self, within_s: float) -> None:
+        """Tell every reader to come back later, in waves, and see them off; takes at most `within_s` + 1 s.
+
+        From the first moment no new reader is taken. Times to come back are spread by the number of readers, so that
+        the other workers see about a thousand a second.
+        """
+        hub = self.hub
+        hub.is_draining = True
+        readers = [(feed, reader) for feed in hub.feeds.values() for reader in feed.readers]
+        random.shuffle(readers)
+        spread_ms = max(2000, len(readers))
+        pause_s = min(0.05, within_s * WAVE / max(len(readers), 1))
+        for start in range(0, len(readers), WAVE):
+            for feed, reader in readers[start : start + WAVE]:
+                if reader in feed.readers:
+                    reader.note(bye(random.randint(250, 250 + spread_ms)))
+            await asyncio.sleep(pause_s)
+        await self._until_empty(BYE_S)
+        for feed in hub.feeds.values():
+            for reader in tuple(feed.readers):
+                reader.cut()
+        await self._until_empty(BYE_S)
+
+    async def _until_empty(self, within_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self.hub.readers:
+                    self._left.clear()
+                    await self._left.wait()
+
+    def _kick(self) -> None:
+        if self._working is None or self._working.done():
+            self._working = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        for _ in self.hub.work(SLICE):
+            await asyncio.sleep(0)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.hub.sweep(now_ms())

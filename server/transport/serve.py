@@ -1,0 +1,201 @@
+"""serve: one worker on uvicorn, from listening socket to drained stop.
+
+Stopping (SIGTERM, SIGINT): `hub.is_draining` (readiness turns red) → every reader is told to come back later and
+closed with 1012 → uvicorn stops with a bounded grace → what is still stuck is cut off. A second signal stops at once.
+uvicorn's own order would close every socket in the same instant, and wait without end for a line that is stuck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import math
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import Message, Receive, Scope, Send
+
+from ..newsroom.errors import StoppressError
+from ..settings import Settings
+from .pump import Pump
+
+BACKLOG = 4096  # a storm of reconnects must not overflow it; the kernel caps it at net.core.somaxconn
+UNSENT_BYTES = 128 * 1024  # unsent data the kernel holds per line, instead of up to 4 MB
+_GUARD_BYTES = 64 * 1024  # messages from readers; the endpoints' own limits are lower and say why
+
+
+class ListenError(StoppressError):
+    """The address cannot be listened on."""
+
+    code, title, status, exit_code = "listen", "Cannot listen", 503, 69
+
+
+async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], Any] | None = None) -> None:
+    """Serve until told to stop; returns after a clean stop.
+
+    `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. Raises
+    ListenError, or what the application's start raised.
+    """
+    listening = listen(settings)
+    started = _Lifespan(app)
+    config = uvicorn.Config(
+        started,
+        loop="auto",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=_GUARD_BYTES,
+        # The beat keeps lines warm; pings would cost a timer per reader, and do not end a line that is stuck.
+        ws_ping_interval=None,
+        ws_ping_timeout=None,
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_config=None,
+        log_level="warning",  # uvicorn logs each handshake at info, with its query
+        lifespan="on",
+        server_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=math.ceil(settings.stop_timeout_s),
+        forwarded_allow_ips="127.0.0.1,::1",
+        backlog=BACKLOG,
+    )
+    server = _Server(config, app, settings, lambda: _call(on_ready, address(listening)))
+    try:
+        await server.serve(sockets=[listening])
+    except SystemExit:  # uvicorn: the lifespan failed
+        if started.failure is None:
+            raise
+    finally:
+        listening.close()
+    if started.failure is not None:
+        raise started.failure
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A bound socket with the options every accepted one inherits; raises ListenError."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, where = found[0]
+        made = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise ListenError(f"host: {settings.host} is no address of this machine ({error})") from None
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.workers > 1:
+            # Each worker accepts from a queue of its own: shared, one worker takes most long-lived sockets.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            # Ends a line whose peer acknowledges nothing or takes nothing, which no timer of ours can see after close().
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.send_timeout_s * 1000))
+            made.setsockopt(socket.IPPROTO_TCP, 25, UNSENT_BYTES)  # TCP_NOTSENT_LOWAT; the socket module lacks it
+        made.bind(where)
+        # Only now is a taken port certain to be noticed: two may bind with SO_REUSEADDR, one may listen.
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        raise ListenError(
+            f"{settings.host}:{settings.port}: {error.strerror}; is another server running? --port picks another one"
+        ) from None
+    made.setblocking(False)
+    return made
+
+
+def address(listening: socket.socket) -> str:
+    """The address to open in a browser on this machine."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _call(callback: Callable[[str], Any] | None, argument: str) -> None:
+    answer = callback(argument) if callback is not None else None
+    if inspect.isawaitable(answer):
+        await answer
+
+
+class _Lifespan:
+    """Keeps what the application's start raised, so that people get a sentence instead of a traceback."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+        self.failure: Exception | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+
+        async def quietly(message: Message) -> None:
+            if message["type"].endswith(".failed"):
+                message = {"type": message["type"]}  # without the text uvicorn would print it whole
+            await send(message)
+
+        try:
+            await self.app(scope, receive, quietly)
+        except Exception as error:
+            self.failure = error
+
+
+class _Server(uvicorn.Server):
+    """What is not public API of uvicorn: `startup`, `shutdown`, `capture_signals`, `server_state.connections`."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, settings: Settings, ready: Callable[[], Any]) -> None:
+        super().__init__(config)
+        self._app = app
+        self._settings = settings
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises the signal again when it is done, so that a clean stop looks like a crash.
+        loop = asyncio.get_running_loop()
+        held: list[signal.Signals] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
+                loop.add_signal_handler(number, self._stop)
+                held.append(number)
+        try:
+            yield
+        finally:
+            for number in held:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        if self.should_exit:
+            self.force_exit = True
+            self._abort()
+        self.should_exit = True
+        hub = getattr(self._app.state, "hub", None)
+        if hub is not None:
+            hub.is_draining = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if getattr(self._app.state, "hub", None) is not None and not self.force_exit:
+            pump = Pump.of(self._app.state)
+            draining = asyncio.create_task(pump.drain(self._settings.drain_s))
+            while not draining.done() and not self.force_exit:
+                await asyncio.wait({draining}, timeout=0.1)
+            draining.cancel()
+        ending = asyncio.get_running_loop().call_later(self._settings.stop_timeout_s, self._abort)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
+            self._abort()
+
+    def _abort(self) -> None:
+        """`transport.close()` waits for a peer that takes nothing; this does not."""
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()

@@ -1,0 +1,104 @@
+"""`GET /live/{slug}/events`: the native stream as Server-Sent Events (PROTOCOL section 4) over plain ASGI.
+
+`Route("/live/{slug}/events", live_events)`; `app.state` holds `hub`, `relay` and `settings`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from ..hub.frame import Batch, Frame
+from ..hub.position import Position
+from ..wire import sse
+from ..wire.native import CloseCode
+from .door import Refusal, check, cors, find
+from .portable import PortableReader
+from .pump import Pump
+
+
+class EventReader(PortableReader):
+    """A reader on an event stream: `hello` and the first message leave in one write."""
+
+    __slots__ = ("_head", "_send")
+
+    def __init__(self, hub, feed, send: Send) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(hub, feed)
+        self._send = send
+        self._head = b""
+
+    async def open(self, hello: Frame) -> None:
+        self._head = sse.retry(random.randint(1000, 5000)) + hello.form(sse.encode)
+
+    async def send(self, batch: Batch) -> None:
+        head, self._head = self._head, b""
+        await self._body(head + batch.form(sse.encode))
+
+    async def say(self, notice: Frame) -> None:
+        await self._body(notice.form(sse.encode))
+
+    async def _body(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def watch(self, receive: Receive) -> None:
+        """Notice that the reader is gone even while nothing is written."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.stop(CloseCode.NORMAL)
+
+
+class EventStream(Response):
+    """The answer; joins when it starts, so nothing lies between the feed's state and the stream."""
+
+    def __init__(self, request: Request, position: Position | None) -> None:
+        super().__init__(headers={**sse.HEADERS, **cors(request)})
+        del self.headers["content-length"]
+        self._request = request
+        self._position = position
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        feed = await find(self._request, self._position)
+        if isinstance(feed, Refusal):
+            await _answer(self._request, feed)(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        pump = Pump.of(self._request.app.state)
+        reader = EventReader(pump.hub, feed, send)
+        pump.join(feed, reader, self._position)
+        watching = asyncio.create_task(reader.watch(receive))
+        try:
+            with contextlib.suppress(OSError):
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                code = await reader.run()
+                if code in (CloseCode.RESTART, CloseCode.STORY_DELETED):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            pump.leave(feed, reader)
+            watching.cancel()
+            await asyncio.wait({watching})
+
+
+async def live_events(request: Request) -> Response:
+    """One reader; `Last-Event-ID` (header, or `?last_event_id=`) resumes."""
+    refusal = check(request)
+    if refusal is not None:
+        return _answer(request, refusal)
+    told = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
+    return EventStream(request, Position.parse(told))
+
+
+def _answer(request: Request, refusal: Refusal) -> Response:
+    headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
+    if refusal.status != 403:
+        headers |= cors(request)
+    titles = {403: "Not allowed", 404: "Not found", 410: "Deleted", 503: "Not now"}
+    problem = {"title": titles[refusal.status], "status": refusal.status, "detail": refusal.detail}
+    return JSONResponse(problem, refusal.status, headers, "application/problem+json")

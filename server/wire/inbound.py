@@ -1,0 +1,55 @@
+"""Inbound: the little a reader may say, and where patience ends (PROTOCOL section 3).
+
+Pure. `{"type":"seen","seq":S}` is the only message there is; made per reader when the first one comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import orjson
+
+from .native import CloseCode
+
+MESSAGE_BYTES = 4096
+MESSAGES, WINDOW_MS = 10, 10_000
+
+
+class RudeError(Exception):
+    """Close the connection with `code`."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Inbox:
+    """What one reader said lately."""
+
+    __slots__ = ("_newest", "_times")
+
+    def __init__(self) -> None:
+        self._times: deque[int] = deque(maxlen=MESSAGES)
+        self._newest = 0
+
+    def hear(self, message: str | bytes, now_ms: int) -> int | None:
+        """The seq that was painted, None if it was reported before; raises RudeError."""
+        if isinstance(message, bytes):
+            raise RudeError(CloseCode.POLICY, "binary messages are not understood here")
+        # A character is up to 4 bytes: only texts near the limit are worth encoding to be measured.
+        if len(message) > MESSAGE_BYTES or (len(message) * 4 > MESSAGE_BYTES and len(message.encode()) > MESSAGE_BYTES):
+            raise RudeError(CloseCode.TOO_BIG, "a message may have 4 KiB")
+        if len(self._times) == MESSAGES and now_ms - self._times[0] < WINDOW_MS:
+            raise RudeError(CloseCode.POLICY, "more than 10 messages in 10 s")
+        self._times.append(now_ms)
+        try:
+            told = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            told = None
+        if not isinstance(told, dict) or told.get("type") != "seen" or type(told.get("seq")) is not int:
+            raise RudeError(CloseCode.POLICY, "only {type: seen, seq: …} is understood here")
+        if told["seq"] <= self._newest:
+            return None
+        self._newest = told["seq"]
+        return self._newest
