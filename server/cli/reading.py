@@ -89,7 +89,7 @@ def tell_field(name: str, held: Any) -> None:
     for value in held if isinstance(held, list) else [held]:
         if isinstance(value, dict):
             value = "; ".join(str(part) for part in value.values() if part)
-        click.echo(f"{name + ':':<16}{line(str(value))}")
+        click.echo(f"{name + ':':<22}{line(str(value))}")
 
 
 @click.command("history", cls=Taught, examples="stoppress history election-night k3m9vxw2qa")
