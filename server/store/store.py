@@ -39,6 +39,15 @@ class StaleStoryError(ConflictError):
     """The story is not as the change was decided on: read it, decide again."""
 
 
+class StoryGoneError(GoneError):
+    """The story was deleted, and that was the event at `epoch` and `seq`."""
+
+    def __init__(self, slug: str, epoch: str, seq: int) -> None:
+        super().__init__(f"the story {slug} was deleted; a slug never returns")
+        self.epoch = epoch
+        self.seq = seq
+
+
 @dataclass(frozen=True, slots=True)
 class StoredStory:
     story: Story
@@ -511,7 +520,7 @@ def _refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
     if word == "none":
         return NotFoundError(f"there is no story {slug}")
     if word == "gone":
-        return GoneError(f"the story {slug} was deleted; a slug never returns")
+        return StoryGoneError(slug, detail[0], int(detail[1]))
     if word == "taken":
         return ConflictError(f"slug: the story {slug} exists already; edit it, or choose another slug")
     if word == "stale":

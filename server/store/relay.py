@@ -1,0 +1,398 @@
+"""Relay: carries every change from the store to this worker's hub, and knows when it cannot.
+
+Subscribe first, then read the state, then drop the overlap by seq. A hole, a new epoch, a reconnect or a missed probe
+all take one path, `repair`: read the gap from the log, else load the state anew. redis-py's own reconnect would hide
+what was published meanwhile (its only trace is a second confirmation), so a broken subscription is thrown away.
+A link that swallows everything raises no error either (redis-py #2417): hence the probe through our own channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import orjson
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from ..hub.feed import Feed
+from ..hub.hub import Hub
+from ..hub.position import Position
+from ..hub.state import StoryState
+from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError
+from ..newsroom.model import SLUG
+from ..settings import Settings
+from .link import LOST
+from .store import Store, StoryGoneError
+
+log = logging.getLogger("stoppress.relay")
+
+PROBE_S = 2.0  # of silence before a probe
+DEAF_S = 5.0  # of silence, probes sent, before the subscription counts as lost
+TICK_S = 0.5
+TOP_S = 5.0  # between looks at the log's top: a second path, should a message have been lost
+AHEAD_S = 2.0  # a reader that is ahead of this hub waits no longer for the store
+UNKNOWN_S = 3.0  # an unknown slug is not looked up again for so long
+UNKNOWN_SLUGS = 10_000
+SLICE = 64  # messages handled before others get the loop
+DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+POST_EVENTS = ("post.published", "post.updated", "post.withdrawn")
+STORY_EVENTS = ("story.updated", "story.ended", "story.reopened", "story.deleted")
+
+
+class DeafError(Exception):
+    """The subscription is no longer to be trusted."""
+
+
+class Relay:
+    """`worker_id` names this worker's probe channel. `deaf_since`: milliseconds since 1970 from which on the store
+    was not heard; None = it is heard. `heard`: set when the first subscription stands.
+    """
+
+    def __init__(self, store: Store, hub: Hub, settings: Settings, worker_id: str) -> None:
+        self.store = store
+        self.hub = hub
+        self.deaf_since: int | None = None
+        self.heard = asyncio.Event()
+        self._keep = 2 * settings.backlog
+        self._idle_s = settings.idle_story_s
+        self._timeout_s = settings.store_timeout_s
+        self._probe = f"{settings.prefix}:probe:{worker_id}"
+        self._loading: dict[str, asyncio.Task[Feed]] = {}
+        self._overtaken: set[str] = set()  # stories being loaded that were told of meanwhile
+        self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()  # stories to be repaired once more: something came while it was under way
+        self._unknown: dict[str, tuple[float, StoppressError]] = {}
+        self._used: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        hub.on_short = self._short
+
+    # What transports and pages ask
+
+    async def ensure(self, slug: str) -> Feed:
+        """The story's feed, loaded if need be; joining a loaded one reads nothing. NotFoundError, GoneError."""
+        self._used[slug] = time.monotonic()
+        feed = self.hub.feeds.get(slug)
+        if feed is None:
+            self._refuse_unknown(slug)
+            if slug not in self._loading:
+                self._loading[slug] = self._spawn(self._load(slug))
+            # Shielded: who gives up waiting must not take the story from the others.
+            feed = await asyncio.shield(self._loading[slug])
+        elif feed.short:
+            with contextlib.suppress(StoreError):  # better a short page than none
+                await self._refill(slug)
+        if feed.deleted:
+            raise GoneError(f"the story {slug} was deleted")
+        return feed
+
+    async def at_least(self, slug: str, position: Position) -> Feed:
+        """The feed, read up to the log's top first if `position` is ahead of it; waits a moment at most."""
+        feed = await self.ensure(slug)
+        if position.epoch == feed.epoch and position.seq > feed.seq:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AHEAD_S):
+                    await asyncio.shield(self.repair(slug))
+        return self.hub.feeds.get(slug, feed)
+
+    # The one task
+
+    async def run(self) -> None:
+        """Listen until cancelled; a broken link is mended for as long as it takes."""
+        failures = 0
+        watch = self._spawn(self._watch())
+        try:
+            while True:
+                self._heard_at = time.time()
+                started = time.monotonic()
+                try:
+                    await self._listen()
+                except (*LOST, DeafError, RedisError, OSError, TimeoutError, StoppressError) as error:
+                    if time.monotonic() - started > DEAF_S:
+                        failures = 0
+                    # One break that heals at once is not worth a word to readers.
+                    if failures or isinstance(error, DeafError):
+                        self._deafen(error)
+                log.debug("subscription lost", extra={"failures": failures})
+                delay = DELAYS_S[min(failures, len(DELAYS_S) - 1)]
+                failures += 1
+                await asyncio.sleep(delay * random.uniform(0.5, 1))
+                try:
+                    await self.store.link.revive()
+                except StoreError as error:
+                    self._deafen(error)
+        finally:
+            watch.cancel()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        """One subscription, from its first confirmation to its end, which is always an exception."""
+        client = self.store.link.subscriber()
+        pubsub = client.pubsub()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await pubsub.psubscribe(self.store.keys.channels)
+                await pubsub.subscribe(self._probe)
+                await self._confirmed(pubsub)
+            # From here on nothing is missed; what was missed before is read now.
+            self.heard.set()
+            resync = self._spawn(self._resync())
+            try:
+                await self._receive(pubsub)
+            finally:
+                resync.cancel()
+        finally:
+            with contextlib.suppress(Exception):
+                await pubsub.aclose()
+            with contextlib.suppress(Exception):
+                await client.aclose()
+                await client.connection_pool.aclose()
+
+    async def _confirmed(self, pubsub: PubSub) -> None:
+        waiting = {"psubscribe", "subscribe"}
+        while waiting:
+            message = await pubsub.get_message(timeout=TICK_S)
+            if message is None:
+                continue
+            waiting.discard(message["type"])
+            if message["type"] == "pmessage":
+                self._handle(message)
+
+    async def _receive(self, pubsub: PubSub) -> None:
+        heard = probed = time.monotonic()
+        count = 0
+        while True:
+            message = await pubsub.get_message(timeout=TICK_S)
+            now = time.monotonic()
+            if message is not None:
+                heard = now
+                if message["type"] == "pmessage":
+                    self._handle(message)
+                elif message["type"] in ("psubscribe", "subscribe"):
+                    raise DeafError("the subscription was renewed behind our back")
+                count += 1
+                if count % SLICE == 0:
+                    await asyncio.sleep(0)
+                continue
+            if now - heard > DEAF_S:
+                self._heard_at = time.time() - (now - heard)
+                raise DeafError(f"nothing heard for {now - heard:.1f} s, not even the probe")
+            if now - heard > PROBE_S and now - probed > PROBE_S:
+                probed = now
+                self._spawn(self._send_probe())
+
+    async def _send_probe(self) -> None:
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            await self.store.client.publish(self._probe, b"?")
+
+    def _deafen(self, error: Exception) -> None:
+        if self.deaf_since is None:
+            self.deaf_since = round(self._heard_at * 1000)
+            self.hub.stale(self.deaf_since)
+            log.warning("the store is not heard: %s", error)
+
+    async def _resync(self) -> None:
+        if repairs := [self.repair(slug) for slug in list(self.hub.feeds)]:
+            await asyncio.wait(repairs)  # unlike gather, does not end them when it is ended
+        if self.deaf_since is not None:
+            self.deaf_since = None
+            self.hub.live()
+            log.info("the store is heard again")
+
+    # Messages
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        slug = self.store.keys.slug(message["channel"].decode())
+        self._unknown.pop(slug, None)
+        if slug in self._loading:
+            self._overtaken.add(slug)
+        feed = self.hub.feeds.get(slug)
+        if feed is None:
+            return
+        event = _read(message["data"])
+        if event is None:
+            log.error("a message that is no event was ignored", extra={"slug": slug})
+            return
+        try:
+            if event["type"] != "reset":
+                feed.apply(event, message["data"])
+                return
+        except ValueError:
+            pass  # a hole, or another epoch
+        if (event["epoch"], event["seq"]) != feed.position:
+            self.repair(slug)
+
+    # Loading and mending
+
+    async def _load(self, slug: str) -> Feed:
+        try:
+            state = await self.store.load(slug, self._keep)
+            feed = self.hub.add(slug, state)
+        except (NotFoundError, GoneError) as error:
+            if slug not in self._overtaken:
+                while len(self._unknown) >= UNKNOWN_SLUGS:
+                    del self._unknown[next(iter(self._unknown))]
+                self._unknown[slug] = (time.monotonic() + UNKNOWN_S, error)
+            raise
+        finally:
+            overtaken = slug in self._overtaken
+            self._overtaken.discard(slug)
+            del self._loading[slug]
+        if overtaken:
+            await self.repair(slug)
+        return feed
+
+    def _refuse_unknown(self, slug: str) -> None:
+        if not SLUG.fullmatch(slug):
+            raise NotFoundError("there is no such story")
+        until, error = self._unknown.get(slug, (0.0, None))
+        if error is not None:
+            if time.monotonic() < until:
+                raise error.with_traceback(None)
+            del self._unknown[slug]
+
+    def repair(self, slug: str) -> asyncio.Task[None]:
+        """Bring a loaded story up to the log's top; one at a time, what comes meanwhile is read in a second round."""
+        task = self._repairs.get(slug)
+        if task is None:
+            task = self._repairs[slug] = self._spawn(self._repair(slug))
+        else:
+            self._again.add(slug)
+        return task
+
+    async def _repair(self, slug: str) -> None:
+        failures = 0
+        try:
+            while (feed := self.hub.feeds.get(slug)) is not None:
+                self._again.discard(slug)
+                try:
+                    await self._mend(slug, feed)
+                except NotFoundError:
+                    log.error("a story has vanished from the store; its last state is served", extra={"slug": slug})
+                    return
+                except StoppressError as error:
+                    log.warning("a story could not be read: %s", error, extra={"slug": slug})
+                    await asyncio.sleep(DELAYS_S[min(failures, len(DELAYS_S) - 1)] * random.uniform(0.5, 1))
+                    failures += 1
+                    continue
+                if slug not in self._again:
+                    return
+        finally:
+            del self._repairs[slug]
+            self._again.discard(slug)
+
+    async def _mend(self, slug: str, feed: Feed) -> None:
+        position = feed.position
+        try:
+            events = await self.store.events(slug, position.epoch, position.seq)
+            if events is not None:
+                self._catch_up(slug, feed, events)
+                return
+            state = await self.store.load(slug, self._keep)
+            if state.epoch == position.epoch and state.seq < position.seq:
+                # We hold events that the log does not: it lost them and will give their numbers to others.
+                await self.store.renew(slug, position.epoch, force=True)
+                state = await self.store.load(slug, self._keep)
+        except StoryGoneError as gone:
+            view = {**feed.state.story, "status": "deleted", "pinned_post_id": None}
+            state = StoryState(gone.epoch, gone.seq, view, [], None, [], self._keep)
+            if feed.deleted and feed.position == (gone.epoch, gone.seq):
+                return
+        if state.epoch == feed.epoch and state.seq < feed.seq:
+            self._again.add(slug)  # live messages came closer meanwhile
+        else:
+            feed.replace(state)
+
+    def _catch_up(self, slug: str, feed: Feed, events: list[dict[str, Any]]) -> None:
+        for event in events:
+            try:
+                feed.apply(event, orjson.dumps(event))
+            except ValueError:  # replaced meanwhile
+                self._again.add(slug)
+                return
+
+    def _short(self, slug: str) -> None:
+        self._spawn(self._refill(slug))
+
+    async def _refill(self, slug: str) -> None:
+        """Deletions ate into what is held: read more, readers notice nothing."""
+        feed = self.hub.feeds.get(slug)
+        if feed is None or not feed.short:
+            return
+        try:
+            state = await self.store.load(slug, self._keep)
+        except (NotFoundError, GoneError):
+            self.repair(slug)
+            return
+        if self.hub.feeds.get(slug) is feed and not feed.refill(state):
+            self.repair(slug)
+
+    # Now and then
+
+    async def _watch(self) -> None:
+        """Look at the tops, let go of idle stories, and once put the index in order."""
+        await self.heard.wait()
+        with contextlib.suppress(StoppressError, RedisError):
+            await self.store.repair_index()
+        while True:
+            await asyncio.sleep(TOP_S * random.uniform(0.8, 1.2))
+            self._let_go()
+            with contextlib.suppress(StoppressError, RedisError):
+                await self.check_tops()
+
+    async def check_tops(self) -> None:
+        """Repair every loaded story whose log has another top than its feed."""
+        before = {slug: feed.position for slug, feed in self.hub.feeds.items()}
+        for slug, (epoch, seq) in zip(before, await self.store.top(list(before)), strict=True):
+            feed = self.hub.feeds.get(slug)
+            if feed is not None and (epoch != feed.epoch or seq > feed.seq or seq < before[slug].seq):
+                self.repair(slug)
+
+    def _let_go(self) -> None:
+        now = time.monotonic()
+        for slug, feed in list(self.hub.feeds.items()):
+            if feed.readers or slug in self._repairs:
+                self._used[slug] = now
+            elif now - self._used.get(slug, 0) > self._idle_s and self.hub.drop(slug):
+                self._used.pop(slug, None)
+        for slug in self._used.keys() - self.hub.feeds.keys() - self._loading.keys():
+            del self._used[slug]
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, StoppressError):
+            log.error("a task of the relay failed", exc_info=error)
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    """A message of the channel, if it is an event: anybody who may write to the server may publish there."""
+    try:
+        event = orjson.loads(data)
+        kind, post = event["type"], event.get("post")
+        if not (isinstance(event["epoch"], str) and isinstance(event["seq"], int)):
+            return None
+        if kind == "reset":
+            return event
+        whole = isinstance(event["at"], str) and isinstance(event["story"], dict)
+        if kind in POST_EVENTS:
+            whole = whole and all(post[name] for name in ("id", "version", "status", "sort_time"))
+        elif kind == "post.deleted":
+            whole = whole and isinstance(event["post_id"], str)
+        else:
+            whole = whole and kind in STORY_EVENTS and "status" in event["story"]
+        return event if whole else None
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,20 @@
+"""Stories and posts for the store's tests."""
+
+from __future__ import annotations
+
+from stoppress.newsroom import rules
+from stoppress.newsroom.model import Change, PostDraft, StoryDraft
+from stoppress.store.store import Committed, Store
+
+NOW = 1_795_000_000_000
+
+
+async def create(store: Store, slug: str = "fire", **how: str) -> Committed:
+    change = rules.create_story(StoryDraft(slug=slug, headline="Fire in the harbour"), NOW)
+    return await store.commit(slug, change, **{"fingerprint": "create", **how})
+
+
+def draft(id: str, text: str = "x", now: int = 0, **fields: object) -> Change:
+    """A post of `NOW + now` milliseconds."""
+    made = PostDraft(headline=f"Post {text}", body=text, **fields)
+    return rules.publish(made, id=id, html=f"<p>{text}</p>", text=text, now=NOW + now, created=f"fp {text}")
