@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from ..newsroom.errors import ConflictError, InvalidError, NotFoundError
+from ..newsroom.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
 from ..newsroom.model import check_text
 from ..newsroom.times import format_time
 from ..store.store import Store
@@ -42,6 +42,13 @@ class Grant:
     def may(self, role: str, slug: str | None = None) -> bool:
         """Has at least `role`, and for that story if one is named."""
         return ROLES.index(self.role) >= ROLES.index(role) and (slug is None or fnmatchcase(slug, self.story))
+
+    def refusal(self, role: str, slug: str | None = None, field: str = "") -> NotAllowedError:
+        """What to say to who holds this token and would need `role` (for that story; to use that field)."""
+        said = f"{field}: " if field else ""
+        if not self.may(role):
+            return NotAllowedError(f"{said}the token {self.name!r} has the role {self.role}; this needs {role}")
+        return NotAllowedError(f"{said}the token {self.name!r} is for stories named {self.story}, not {slug!r}")
 
     def view(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}

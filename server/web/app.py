@@ -1,0 +1,179 @@
+"""The application, put together: store, desk, hub, relay, pages, API and streams; nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from ..desk.desk import Desk
+from ..desk.tokens import Tokens
+from ..hub.feed import Limits
+from ..hub.hub import Hub
+from ..newsroom.errors import NotFoundError, StoppressError
+from ..settings import Settings
+from ..store.relay import Relay
+from ..store.store import Store
+from ..transport.sse import live_events
+from ..transport.websocket import live_socket
+from . import api
+from .assets import Assets
+from .auth import Auth
+from .feeds import Feeds
+from .guard import Guard
+from .operations import Operations
+from .pages import Pages
+from .problems import RequestError
+from .stats import Board, registry
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
+    """The whole server as an ASGI application. A `store` that is given stays open when the application stops."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with compose(app, settings, store):
+            yield
+
+    app = Starlette(
+        routes=routes(),
+        lifespan=lifespan,
+        exception_handlers={StoppressError: sorry, HTTPException: sorry_http, Exception: sorry_bug},
+    )
+    # Outermost, around Starlette's own handler of bugs too: no answer leaves without the safety headers.
+    app.middleware_stack = Guard(app.build_middleware_stack(), settings)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def compose(app: Starlette, settings: Settings, given: Store | None) -> AsyncIterator[None]:
+    """Make the parts, hand them to the routes by `app.state`, keep the relay and the stats running."""
+    store = given or await Store.open(settings)
+    worker = f"{socket.gethostname()}-{os.getpid()}"
+    hub = Hub(
+        Limits(
+            backlog=settings.backlog,
+            snapshot_bytes=settings.snapshot_bytes,
+            ring_events=settings.ring_events,
+            ring_bytes=settings.ring_bytes,
+        ),
+        beat_s=settings.beat_s,
+        send_timeout_s=settings.send_timeout_s,
+        seen_readers=settings.seen_readers,
+        max_readers=settings.max_readers,
+    )
+    relay = Relay(store, hub, settings, worker)
+    assets = Assets()
+    auth = Auth(Tokens(store), settings)
+    pages = Pages(settings, store, relay, assets)
+    board = Board(hub, store, worker)
+    operations = Operations(hub, relay, board, auth, pages.templates, registry(hub))
+    parts: dict[str, Any] = {
+        "settings": settings,
+        "store": store,
+        "desk": Desk(store),
+        "hub": hub,
+        "relay": relay,
+        "auth": auth,
+        "assets": assets,
+        "pages": pages,
+        "feeds": Feeds(pages, settings.public_url),
+        "board": board,
+        "operations": operations,
+    }
+    for name, part in parts.items():
+        setattr(app.state, name, part)
+    tasks = [asyncio.create_task(relay.run(), name="relay"), asyncio.create_task(board.run(), name="stats")]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await board.goodbye()
+        if given is None:
+            await store.aclose()
+
+
+def part(name: str, method: str) -> Any:
+    """The endpoint `method` of the part `name`, which exists only once the application has started."""
+
+    async def endpoint(connection: Any) -> Any:
+        return await getattr(getattr(connection.app.state, name), method)(connection)
+
+    endpoint.__name__ = f"{name}_{method}"
+    return endpoint
+
+
+async def asset(request: Request) -> Response:
+    found = await request.app.state.assets.serve(request)
+    if found is None:
+        raise NotFoundError("There is no such file.")
+    return found
+
+
+def routes() -> list[BaseRoute]:
+    story = "/live/{slug}"
+    return [
+        Route("/", part("pages", "index")),
+        Route(story, part("pages", "story")),
+        Route(story + "/posts/{id}", part("pages", "permalink")),
+        Route(story + "/snapshot", part("pages", "snapshot")),
+        Route(story + "/feed.json", part("feeds", "json")),
+        Route(story + "/feed.atom", part("feeds", "atom")),
+        Route(story + "/feed.rss", part("feeds", "rss")),
+        WebSocketRoute(story + "/ws", live_socket),
+        Route(story + "/events", live_events),
+        Route("/assets/{path:path}", asset),
+        Route("/dashboard", part("operations", "dashboard")),
+        Route("/login", part("operations", "login"), methods=["GET", "POST"]),
+        Route("/logout", part("operations", "logout"), methods=["POST"]),
+        Route("/stats", part("operations", "stats")),
+        WebSocketRoute("/stats/ws", part("operations", "stats_stream")),
+        Route("/metrics", part("operations", "metrics")),
+        Route("/healthz", part("operations", "healthz")),
+        Route("/readyz", part("operations", "readyz")),
+        *api.routes(),
+    ]
+
+
+# Errors of every page; the API answers its own.
+
+
+async def sorry(request: Request, error: Exception) -> Response | None:
+    if request.scope["type"] != "http":
+        return None
+    assert isinstance(error, StoppressError)
+    return request.app.state.pages.sorry(request, error)
+
+
+async def sorry_http(request: Request, error: Exception) -> Response | None:
+    if request.scope["type"] != "http":
+        return None
+    assert isinstance(error, HTTPException)
+    known: StoppressError
+    if error.status_code == 404:
+        known = NotFoundError(f"there is nothing at {request.url.path[:200]}")
+    else:
+        headers = dict(error.headers or {})
+        detail = f"{request.method[:20]} is not possible here; {headers.get('Allow', 'GET')} is"
+        known = RequestError(error.status_code, detail if error.status_code == 405 else error.detail, headers=headers)
+    return request.app.state.pages.sorry(request, known)
+
+
+async def sorry_bug(request: Request, error: Exception) -> Response:
+    """Starlette logs the error and raises it again after this answer."""
+    bug = StoppressError("the server made a mistake and logged it")
+    return request.app.state.pages.sorry(request, bug)

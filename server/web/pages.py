@@ -1,0 +1,256 @@
+"""What readers load: the list of stories, a story, one post of it, the snapshot; and the words when there is nothing.
+
+All come from the hub's memory. Only what lies further back than that is read from the store. A page says which
+position it was made at, so the stream goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..hub.feed import Feed
+from ..hub.position import Position
+from ..newsroom.errors import GoneError, InvalidError, NotFoundError, StoppressError, TryAgainError
+from ..newsroom.model import POST_ID, SLUG
+from ..newsroom.public import public_post, story_url, story_view
+from ..settings import Settings
+from ..store.relay import Relay
+from ..store.store import Store
+from ..wire import native
+from .assets import Assets, environment
+from .caching import Made, content_hash, position_tag, tagged
+from .format import install
+from .problems import headers_of, problem
+
+HTML = "text/html"
+AROUND = 20  # posts on each side of a permalink that lies further back
+_FIRST = {"live": 0, "upcoming": 1, "ended": 2}
+PAGE_POSTS_MAX = 100
+INDEX_S = 1.0
+_DATA = ("/snapshot", "/events", "/feed.json", "/feed.atom", "/feed.rss")
+_DATA_ROOTS = ("/stats", "/metrics", "/healthz", "/readyz", "/assets/", "/api")
+
+
+@dataclass(slots=True)
+class Shown:
+    """A stretch of a story, newest first, and the position it was made at."""
+
+    epoch: str
+    seq: int
+    story: dict[str, Any]
+    posts: list[dict[str, Any]]
+    has_more: bool
+    pinned: dict[str, Any] | None
+    key_events: list[dict[str, Any]]
+    has_newer: bool = False
+
+    def message(self) -> dict[str, Any]:
+        """As the snapshot (PROTOCOL, section 3)."""
+        fields = ("epoch", "seq", "story", "posts", "has_more", "pinned", "key_events")
+        return {"type": "snapshot", **{name: getattr(self, name) for name in fields}}
+
+
+class Pages:
+    """The reader's side of the web."""
+
+    def __init__(self, settings: Settings, store: Store, relay: Relay, assets: Assets) -> None:
+        self._settings = settings
+        self._store = store
+        self._relay = relay
+        self.assets = assets
+        self.templates: Environment = environment(asset=assets.address, public_url=settings.public_url)
+        install(self.templates)
+        self._made = Made()
+        self._index: tuple[float, list[dict[str, Any]]] = (float("-inf"), [])
+
+    # Pages
+
+    async def index(self, request: Request) -> Response:
+        stories = await self._stories()
+        body = self.templates.get_template("index.html").render(stories=stories, now_ms=_now_ms()).encode()
+        return tagged(request, f'W/"{content_hash(body)}"', body, HTML)
+
+    async def story(self, request: Request) -> Response:
+        slug = slug_of(request)
+        shown = await self._stretch(slug, request.query_params.get("before", ""), self._settings.backlog)
+        return await self._story_page(request, shown, "")
+
+    async def permalink(self, request: Request) -> Response:
+        slug, id = slug_of(request), request.path_params["id"]
+        if not POST_ID.fullmatch(id):
+            raise NotFoundError("There is no such post.")
+        shown = await self._stretch(slug, "", self._settings.backlog)
+        if all(post["id"] != id for post in shown.posts):
+            shown = await self._around(slug, id, shown)
+        return await self._story_page(request, shown, id)
+
+    async def snapshot(self, request: Request) -> Response:
+        slug = slug_of(request)
+        feed = await self._feed(slug)
+        query = request.query_params
+        least = number(query.get("min_seq"), "min_seq", 0, 2**53 - 1, default=0)
+        if feed.seq < least:
+            await self._relay.at_least(slug, Position(feed.epoch, least))
+            feed = await self._feed(slug)
+            if feed.seq < least:
+                raise TryAgainError(f"min_seq: this hub is at {feed.state.seq} and has not heard of {least} yet")
+        limit = number(query.get("limit"), "limit", 1, PAGE_POSTS_MAX, default=self._settings.backlog)
+        before = query.get("before", "")
+        state = feed.state
+        tag = position_tag(state.epoch, state.seq, *([limit, before] if "limit" in query or before else []))
+        if "limit" in query or before:
+            shown = await self._stretch(slug, before, limit)
+            return tagged(request, tag, orjson.dumps(shown.message()), "application/json")
+        return tagged(request, tag, feed.snapshot().frames[0].form(native.encode), "application/json")
+
+    # Stretches of a story
+
+    async def _feed(self, slug: str) -> Feed:
+        feed = await self._relay.ensure(slug)
+        if feed.deleted:
+            raise GoneError("This story was removed.")
+        return feed
+
+    async def newest(self, slug: str) -> Shown:
+        """What a snapshot holds, at this moment."""
+        return await self._stretch(slug, "", self._settings.backlog)
+
+    async def _stretch(self, slug: str, before: str, limit: int) -> Shown:
+        """The newest posts, or those older than `before`."""
+        feed = await self._feed(slug)
+        told = feed.snapshot().frames[0].message
+        if limit < self._settings.backlog:
+            told = feed.state.snapshot(limit, self._settings.snapshot_bytes)
+        held = {name: told[name] for name in ("epoch", "seq", "story", "posts", "has_more", "pinned")}
+        # The hub goes on folding events into its list of key events while a thread renders this one.
+        shown = Shown(**held, key_events=list(told["key_events"]))
+        if before or (limit > self._settings.backlog and shown.has_more):
+            # Read after the position was taken: what is newer than it will come by the stream once more, and lose.
+            if before and not POST_ID.fullmatch(before):
+                raise InvalidError("before", "must be the id of a post")
+            posts, shown.has_more = await self._store.page(slug, before, limit)
+            shown.posts = [public_post(slug, post) for post in posts]
+            shown.has_newer = bool(before)
+        return shown
+
+    async def _around(self, slug: str, id: str, newest: Shown) -> Shown:
+        """A post that is not among the newest, with its neighbours."""
+        post = await self._store.post(slug, id)
+        if post.status == "deleted":
+            raise GoneError("This post was removed.")
+        if post.status not in ("published", "withdrawn"):
+            raise NotFoundError("There is no such post.")
+        older, newest.has_more = await self._store.page(slug, id, AROUND)
+        newer, newest.has_newer = await self._newer(slug, id)
+        newest.posts = [public_post(slug, one) for one in (*newer, post, *older)]
+        return newest
+
+    async def _newer(self, slug: str, id: str) -> tuple[list[Any], bool]:
+        return [], True
+
+    async def _story_page(self, request: Request, shown: Shown, focus_id: str) -> Response:
+        slug = shown.story["slug"]
+        sort = request.query_params.get("sort") or shown.story["default_sort"]
+        if sort not in ("newest", "oldest"):
+            raise InvalidError("sort", "must be newest or oldest")
+        before = request.query_params.get("before", "") if not focus_id else ""
+        tag = position_tag(shown.epoch, shown.seq, sort, before, focus_id, self.assets.version())
+
+        def make() -> bytes:
+            asked = {"sort": request.query_params["sort"]} if "sort" in request.query_params else {}
+            older = shown.posts[-1]["id"] if shown.has_more and shown.posts else None
+            context = {
+                "story": shown.story,
+                "posts": shown.posts if sort == "newest" else shown.posts[::-1],
+                "pinned": shown.pinned,
+                "key_events": shown.key_events,
+                "epoch": shown.epoch,
+                "seq": shown.seq,
+                "sort": sort,
+                "has_more": shown.has_more,
+                "older_url": _address(slug, {"before": older, **asked}) if older else None,
+                "newer_url": _address(slug, asked) if shown.has_newer else None,
+                "focus_id": focus_id,
+                "now_ms": _now_ms(),
+            }
+            return self.templates.get_template("story.html").render(context).encode()
+
+        # The address too: links in the page keep what was asked for, though the tag may be the same.
+        key = (slug, tag, str(request.query_params.get("sort")))
+        return tagged(request, tag, await self._made.get(key, make), HTML)
+
+    async def _stories(self) -> list[dict[str, Any]]:
+        """The index, live first, read at most once a second; the last one known while the store is away."""
+        read_at, stories = self._index
+        if time.monotonic() - read_at > INDEX_S:
+            try:
+                held = await self._store.stories()
+            except StoppressError:
+                if not stories:
+                    raise
+            else:
+                stories = [story_view(one.story, one.totals) for one in held if one.story.status != "deleted"]
+                stories.sort(key=lambda story: story["date_modified"], reverse=True)
+                stories.sort(key=lambda story: _FIRST.get(story["status"], 3))
+            self._index = (time.monotonic(), stories)
+        return stories
+
+    # When there is nothing
+
+    def sorry(self, request: Request, error: StoppressError) -> Response:
+        """An error as a page for people, or as a problem document where a program asks."""
+        path = request.url.path
+        if path.endswith(_DATA) or path.startswith(_DATA_ROOTS):
+            return problem(error)
+        title, text = _words(path, error)
+        page = self.templates.get_template("message.html")
+        link = {"href": "/", "words": "All live stories"}
+        body = page.render(status=error.status, title=title, text=text, link=link)
+        return Response(body, error.status, headers_of(error), media_type=HTML)
+
+
+def slug_of(request: Request) -> str:
+    slug = request.path_params["slug"]
+    if not SLUG.fullmatch(slug):
+        raise NotFoundError("There is no story with this address.")
+    return slug
+
+
+def number(text: str | None, name: str, least: int, most: int, *, default: int) -> int:
+    """A whole number of a query, or InvalidError that says what may stand there."""
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and least <= int(text) <= most):
+        raise InvalidError(name, f"must be a whole number from {least} to {most}, not {text[:40]!r}")
+    return int(text)
+
+
+def _address(slug: str, query: dict[str, str]) -> str:
+    return story_url(slug) + (f"?{urlencode(query)}" if query else "")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _words(path: str, error: StoppressError) -> tuple[str, str]:
+    what = "post" if "/posts/" in path else "story"
+    if error.status == 404:
+        if path.startswith("/live/"):
+            return f"We cannot find this {what}", "The address may have a slip in it, or the link may be wrong."
+        return "There is no such page", "The address may have a slip in it, or the link may be wrong."
+    if error.status == 410:
+        return f"This {what} was removed", "It was published here and has been taken down since."
+    if error.status == 503:
+        return "Back in a moment", "We cannot reach our archive just now. Please reload the page in a few seconds."
+    if error.status >= 500:
+        return "Something went wrong", "The mistake is ours and has been noted. Please reload the page."
+    return error.title, error.detail
