@@ -50,7 +50,7 @@ async def publish(
     more = {"id": post_id, "date_published": date_published, "sort_time": sort_time, "pin": pin}
     draft |= {name: held for name, held in more.items() if held}
     result = await run.desk.publish(slug, draft, key=run.key)
-    run.tell(result, f"{result.value['id']} {run.address(result.value)}")
+    run.tell(result, f"{result.value['id']}  {run.address(result.value)}")
 
 
 @click.command("edit", cls=WithPictures, examples=EDIT)

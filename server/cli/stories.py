@@ -119,7 +119,7 @@ async def create(run: Run, slug: str, headline: str, upcoming: bool, **parameter
     if upcoming:
         draft["status"] = "upcoming"
     result = await run.desk.create_story(draft, key=run.key)
-    run.tell(result, f"{slug} {run.address(result.value)}")
+    run.tell(result, f"{slug}  {run.address(result.value)}")
 
 
 @_command(

@@ -1,0 +1,63 @@
+"""`stoppress serve`: an option for every setting, then the server itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any
+
+import click
+
+from ..settings import PREFIX, Settings
+from .command import Taught
+
+
+def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for every setting; the function gets one `Settings`. A bad value is named by Settings itself."""
+
+    def set_up(**parameters: Any) -> Any:
+        given = {entry.name: parameters.pop(entry.name) for entry in fields(Settings)}
+        return function(settings=Settings.from_env(os.environ, **given), **parameters)
+
+    set_up.__doc__ = function.__doc__
+    set_up.__dict__.update(function.__dict__)
+    for entry in reversed(fields(Settings)):
+        name = f"--{entry.name.replace('_', '-')}"
+        about = entry.metadata["about"]
+        about = about[0].upper() + about[1:]
+        if entry.default not in (MISSING, "", (), False) and entry.name != "data_dir":
+            about += f"  [{PREFIX}{entry.name.upper()}; default: {entry.default}]"
+        else:
+            about += f"  [{PREFIX}{entry.name.upper()}]"
+        if entry.default is False:
+            set_up = click.option(f"{name}/--no-{name[2:]}", entry.name, default=None, help=about)(set_up)
+        else:
+            metavar = {"int": "N", "float": "N"}.get(str(entry.type), "TEXT")
+            set_up = click.option(name, entry.name, metavar=metavar, help=about)(set_up)
+    return set_up
+
+
+@click.command(
+    "serve",
+    cls=Taught,
+    examples="""
+stoppress serve
+stoppress serve --port 9000 --data-dir /var/lib/stoppress
+stoppress serve --host 0.0.0.0 --public-url https://news.example.org --redis redis://10.0.0.5:6379/0
+PORT=9000 STOPPRESS_LOG_FORMAT=json stoppress serve
+""",
+)
+@settings_options
+def serve(settings: Settings) -> None:
+    """Serve readers, the editorial API and the dashboard, until Ctrl-C.
+
+    Every option is also a variable, named beside it; an option wins.
+    """
+    from .workers import run
+
+    run(settings, _ready)
+
+
+def _ready(address: str) -> None:
+    click.echo(f"{address}  (dashboard: {address}/dashboard; Ctrl-C stops)")
