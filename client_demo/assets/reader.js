@@ -155,6 +155,7 @@ function paint({ reveal = false } = {}) {
   root.lang = state.story.language || "en";
   if (state.story.status === "deleted") say("This story has been removed.");
   showPill();
+  noteReading();
 }
 
 /** @param {HTMLElement} row */
@@ -183,7 +184,7 @@ function keepPlace(free, change) {
 
 function showPill() {
   const count = waiting.size + elsewhere.size;
-  const words = `${withCommas(count)} new ${count === 1 ? "post" : "posts"}`;
+  const words = count ? `${withCommas(count)} new ${count === 1 ? "post" : "posts"}` : "";
   pill.hidden = count === 0;
   if (pill.textContent !== words) {
     pill.textContent = words;
@@ -208,7 +209,7 @@ function noteReading() {
   if (document.visibilityState !== "visible") return;
   if (waiting.size && atTop()) {
     waiting.clear();
-    paint();
+    return paint();
   }
   if (elsewhere.size && !isWindow()) {
     for (const id of [...elsewhere]) {

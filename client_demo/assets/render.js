@@ -53,11 +53,11 @@ export class View {
   }
 
   /** @param {any[] | undefined} list @param {string} [said] */
-  people(list, said = "") {
+  people(list, said = "", jobs = true) {
     const shown = unnamed(list, said);
     return shown.map((person, n) => [
       n > 0 && (n === shown.length - 1 ? " and " : ", "),
-      span("person", person.url ? h("a", { href: person.url }, person.name) : person.name, person.job_title && span("job", `, ${person.job_title}`)),
+      span("person", person.url ? h("a", { href: person.url }, person.name) : person.name, jobs && person.job_title && span("job", `, ${person.job_title}`)),
     ]);
   }
 
@@ -175,9 +175,10 @@ export class View {
       h("h1", { class: "title", dir: "auto" }, headline),
       description && h("p", { class: "standfirst", dir: "auto" }, description),
       h("div", { class: "meta" },
-        authors?.length > 0 && h("p", { class: "story-byline", dir: "auto" }, "By ", this.people(authors)),
+        authors?.length > 0 && h("p", { class: "story-byline", dir: "auto" }, "By ", this.people(authors, "", false)),
         modified && h("p", { class: "updated" }, "Updated ",
           h("time", { datetime: modified, title: this.times.fullTime(modified, this.story) },
+            span("date", `${this.times.local(modified, this.zone).date}, `),
             this.times.inZones(modified, this.story).map((text, n) => (n ? [" ", span("zone-time other", text)] : span("zone-time", text)))))),
       lead && this.picture(lead, false));
   }

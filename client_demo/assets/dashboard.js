@@ -1,0 +1,116 @@
+// @ts-check
+/**
+ * The operations page: one sample a second from `WS /stats/ws` (PROTOCOL section 8), as numbers, lines and tables.
+ *
+ * What is shown is never older than it looks: without a sample for three seconds the figures fade and the page says
+ * since when. Retries wait a random part of a doubling time.
+ */
+
+import { h } from "./render.js";
+import { withCommas } from "./times.js";
+
+const KEPT = 120; // samples: two minutes
+const SILENT_MS = 3_000;
+const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** @type {Record<string, number[]>} */
+const past = { readers: [], events_per_s: [], deliveries_per_s: [], at_head: [] };
+
+let failures = 0;
+let heardAt = 0;
+let lastAt = "";
+
+connect();
+setInterval(() => heardAt && performance.now() - heardAt > SILENT_MS && tellLine(), 500);
+
+function connect() {
+  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`);
+  socket.onmessage = (event) => {
+    failures = 0;
+    heardAt = performance.now();
+    const sample = JSON.parse(event.data);
+    lastAt = sample.at;
+    show(sample);
+    tellLine();
+  };
+  socket.onclose = (event) => {
+    tellLine();
+    // A revoked token ends the session; the page's own address asks for a new one.
+    if (event.code === 4401) return location.assign("/login?next=/dashboard");
+    failures += 1;
+    setTimeout(connect, 250 + Math.random() * Math.min(15_000, 500 * 2 ** failures));
+  };
+}
+
+function tellLine() {
+  const live = heardAt > 0 && performance.now() - heardAt <= SILENT_MS;
+  const words = live ? "Live" : lastAt ? `Not connected. Numbers are of ${lastAt.slice(11, 19)} UTC` : "Connecting…";
+  const line = $("line");
+  if (line.textContent !== words) line.textContent = words;
+  line.classList.toggle("is-live", live);
+  $("numbers").classList.toggle("is-waiting", !live);
+}
+
+/** @param {any} sample */
+function show(sample) {
+  const written = { ...sample, at_head: sample.at_head };
+  for (const [name, values] of Object.entries(past)) {
+    values.push(Number(written[name] ?? 0));
+    if (values.length > KEPT) values.shift();
+    const number = document.querySelector(`[data-number="${name}"]`);
+    if (number) number.textContent = name === "at_head" ? share(written[name], sample.readers) : figure(written[name]);
+    draw(/** @type {SVGElement} */ (document.querySelector(`[data-spark="${name}"]`)), values, name === "at_head" ? 1 : 0);
+  }
+  for (const row of document.querySelectorAll("[data-latency]")) {
+    const held = sample.latency_ms?.[/** @type {HTMLElement} */ (row).dataset.latency ?? ""] ?? {};
+    [held.p50, held.p95, held.p99].forEach((ms, n) => (row.children[n + 1].textContent = milliseconds(ms)));
+  }
+  const store = sample.store ?? {};
+  $("store").textContent = store.status === "ok" ? "Heard" : `Not heard${store.stale_since ? ` since ${store.stale_since.slice(11, 19)} UTC` : ""}`;
+  $("store").classList.toggle("is-bad", store.status !== "ok");
+  const stories = Object.entries(sample.stories ?? {}).sort(([a, one], [b, two]) => two.readers - one.readers || (a < b ? -1 : 1));
+  $("no-stories").hidden = stories.length > 0;
+  rows($("stories"), stories.map(([slug, story]) => ({
+    name: h("a", { href: `/live/${slug}` }, slug),
+    bad: false,
+    cells: [story.status ?? "", figure(story.readers), share(story.readers ? story.at_head / story.readers : 1, story.readers), figure(story.seq), figure(story.post_count)],
+  })));
+  rows($("workers"), Object.entries(sample.workers ?? {}).map(([id, worker]) => ({
+    name: document.createTextNode(id),
+    bad: worker.status !== "ok",
+    cells: [worker.status === "unknown" ? `not heard since ${(worker.last_heard ?? "").slice(11, 19)}` : worker.status, figure(worker.readers),
+      figure(worker.events_per_s), figure(worker.deliveries_per_s), milliseconds(worker.latency_ms?.written?.p95)],
+  })));
+}
+
+/** @param {HTMLElement} body @param {{name: Node, bad: boolean, cells: string[]}[]} wanted */
+function rows(body, wanted) {
+  body.replaceChildren(...wanted.map(({ name, bad, cells }) => h("tr", { class: bad && "is-bad" }, h("th", { scope: "row" }, name),
+    cells.map((cell, n) => h("td", { class: n > 0 && "number" }, cell || "–")))));
+}
+
+/** A line of the last two minutes, newest at the right edge. @param {SVGElement} svg @param {number[]} values @param {number} least */
+function draw(svg, values, least) {
+  const top = Math.max(least, ...values) * 1.08 || 1;
+  const points = values.map((value, n) => `${(KEPT - values.length + n).toFixed(1)},${(31 - (value / top) * 29).toFixed(1)}`);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+  line.setAttribute("points", points.join(" "));
+  line.setAttribute("vector-effect", "non-scaling-stroke");
+  svg.replaceChildren(line);
+}
+
+/** @param {number | null | undefined} value */
+function figure(value) {
+  if (value === null || value === undefined) return "–";
+  return Number.isInteger(value) ? withCommas(value) : value >= 100 ? withCommas(Math.round(value)) : value.toFixed(1);
+}
+
+/** @param {number | null | undefined} value */
+function milliseconds(value) {
+  return value === null || value === undefined ? "–" : value < 10 ? value.toFixed(1) : withCommas(Math.round(value));
+}
+
+/** @param {number | null | undefined} value @param {number} readers */
+function share(value, readers) {
+  if (value === null || value === undefined || !readers) return "–";
+  return `${value >= 0.9995 ? 100 : Math.min(99.9, value * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,134 @@
+"""A real site for a real browser: the whole application on a free port, and Chromium looking at it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from stoppress.desk.desk import Desk
+from stoppress.hub.hub import Hub
+from stoppress.hub.stats import Counts
+from stoppress.settings import Settings
+from stoppress.store.store import Store
+from stoppress.transport.serve import serve
+from stoppress.web.app import create_app
+
+CHROMIUM = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+]
+# What two pages of one state may differ in: what this reader has not seen yet, and when pictures are loaded.
+NORMAL = """() => {
+  const root = document.getElementById("story").cloneNode(true);
+  for (const node of root.querySelectorAll(".is-new")) node.classList.remove("is-new");
+  for (const node of root.querySelectorAll("[loading]")) node.removeAttribute("loading");
+  for (const node of root.querySelectorAll("[tabindex]")) node.removeAttribute("tabindex");
+  root.querySelector("#pill").replaceWith("");
+  const lines = [];
+  const walk = (node, depth) => {
+    if (node.nodeType === Node.TEXT_NODE) {
+      if (node.nodeValue.trim()) lines.push(" ".repeat(depth) + JSON.stringify(node.nodeValue));
+      return;
+    }
+    const attributes = [...node.attributes].filter(({ name, value }) => !(name === "class" && !value))
+      .map(({ name, value }) => `${name}=${JSON.stringify(value)}`).sort();
+    lines.push(`${" ".repeat(depth)}<${node.localName} ${attributes.join(" ")}>`);
+    node.normalize();
+    for (const child of node.childNodes) walk(child, depth + 1);
+  };
+  walk(root, 0);
+  return lines.join("\\n");
+}"""
+
+
+@dataclass
+class Site:
+    """The application as readers and editors meet it."""
+
+    address: str
+    desk: Desk
+    settings: Settings
+    browser: Browser
+    hub: Hub
+    said: list[str]
+
+    async def open(self, path: str, *, width: int = 1280, height: int = 900, **context: object) -> Page:
+        """A page in a browser of its own. What it complains about lands in `said`."""
+        page = await self.browser.new_page(viewport={"width": width, "height": height}, **context)
+        page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        page.on("console", self._console)
+        await page.goto(self.address + path)
+        return page
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.said.append(f"{message.type}: {message.text}")
+
+    async def reader(self, path: str, **options: object) -> Page:
+        """A page that is connected."""
+        page = await self.open(path, **options)  # type: ignore[arg-type]
+        await page.wait_for_function("document.documentElement.dataset.line === 'open'")
+        return page
+
+    @property
+    def counts(self) -> Counts:
+        return self.hub.counts
+
+    def readers(self, slug: str) -> list[Any]:
+        """The hub's readers of a story."""
+        return list(self.hub.feeds[slug].readers)
+
+    async def story(self, **fields: object) -> str:
+        """A new story; its slug."""
+        slug = f"s-{uuid.uuid4().hex[:10]}"
+        await self.desk.create_story({"slug": slug, "headline": "The river rises", **fields})
+        return slug
+
+    async def post(self, slug: str, headline: str = "A post", **fields: object) -> str:
+        result = await self.desk.publish(slug, {"headline": headline, "body": "Words.", **fields})
+        return result.value["id"]
+
+    async def at(self, page: Page, position: str) -> None:
+        """Wait until the page has painted this position."""
+        epoch, _, seq = position.rpartition(":")
+        await page.wait_for_function(
+            """([epoch, seq]) => {
+              const { dataset } = document.getElementById("story");
+              return dataset.epoch === epoch && Number(dataset.seq) >= seq;
+            }""",
+            arg=[epoch, int(seq)],
+        )
+
+    async def normal(self, page: Page) -> str:
+        """The page's DOM as text, without what may differ."""
+        return await page.evaluate(NORMAL)
+
+
+@pytest.fixture
+async def chromium(require: Callable[[str], str]) -> AsyncIterator[Browser]:
+    path = require("chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def site(
+    settings: Settings, store: Store, chromium: Browser, until: Callable[..., Awaitable[None]]
+) -> AsyncIterator[Site]:
+    app = create_app(settings, store=store)
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(app, settings, ready.set_result))
+    await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    yield Site(ready.result(), Desk(store), settings, chromium, app.state.hub, [])
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)

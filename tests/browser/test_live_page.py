@@ -1,0 +1,259 @@
+"""An open page, changed by every operation there is, without a reload: it ends like a page that was just loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.parametrize("store_server", ["embedded"], indirect=True)
+
+IMAGE = {
+    "url": "/assets/icon.svg",
+    "alt": "A page",
+    "caption": "The page, <b>drawn</b>.",
+    "credit_text": "Stoppress",
+    "width": 320,
+    "height": 320,
+}
+OTHER = {"url": "/assets/icon.svg?again", "alt": "The same"}
+ADA = {"name": "Ada Byron", "url": "https://example.org/ada", "job_title": "Data editor"}
+BO = {"name": "Bo Diaz"}
+STORY = {
+    "description": "Water, hour by hour.",
+    "summary_points": ["Two bridges are shut", "Schools stay open"],
+    "authors": [ADA, BO],
+    "time_zone": "America/New_York",
+    "display_time_zones": ["Europe/London", "Asia/Hong_Kong", "Asia/Kathmandu"],
+}
+BODY = """The river *rose* by **40 cm**.
+
+- one [link](https://example.org/a?b=1&c=2)
+- two
+
+> Quoted.
+
+## A heading
+
+`code` and <b>raw</b>
+"""
+
+
+def steps(site: Any, slug: str) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
+    """Every operation of the newsroom, one after another, in an order in which each changes something."""
+    desk = site.desk
+    full = {
+        "id": "full",
+        "headline": "Water over the quay & “into” the market",
+        "body": BODY,
+        "byline": "From Ada Byron in Marston",
+        "authors": [ADA, BO],
+        "contributors": [ADA, {"name": "Cy"}, {"name": "Di"}],
+        "credit_note": "Reporting by Ada Byron.",
+        "dateline": "MARSTON",
+        "images": [IMAGE, OTHER],
+        "is_key_event": True,
+        "is_breaking": True,
+        "keywords": ["flood"],
+    }
+    old = "2026-03-08T06:59:00Z"  # the minute before New York's clocks go forward
+    return [
+        ("first post", lambda: desk.publish(slug, {"id": "plain", "headline": "Plain", "body": "Text."})),
+        ("full post", lambda: desk.publish(slug, full)),
+        ("dated post", lambda: desk.publish(slug, {"id": "old", "headline": "Old", "body": "x", "sort_time": old})),
+        (
+            "own time",
+            lambda: desk.publish(slug, {"id": "own", "headline": "Own", "body": "x", "date_published": old, "pin": True}),
+        ),
+        ("edit", lambda: desk.edit(slug, "plain", {"headline": "Plainer", "body": "More.", "change_note": "Adds more."})),
+        ("minor edit", lambda: desk.edit(slug, "plain", {"body": "More text.", "minor": True})),
+        ("edit pictures", lambda: desk.edit(slug, "full", {"images": [OTHER], "body": BODY + "\n\nEnd."})),
+        ("revert", lambda: desk.revert(slug, "full", 1)),
+        ("unmark", lambda: desk.edit(slug, "full", {"is_key_event": False, "is_breaking": False})),
+        ("mark", lambda: desk.edit(slug, "full", {"is_key_event": True, "is_breaking": True, "is_summary": True})),
+        ("correct", lambda: desk.correct(slug, "plain", "It said less.\nIt was wrong.")),
+        ("clarify", lambda: desk.correct(slug, "plain", "It meant the river.", "clarification")),
+        ("pin", lambda: desk.pin(slug, "full")),
+        ("edit the pinned", lambda: desk.edit(slug, "full", {"body": "Short now.", "images": []})),
+        ("withdraw the pinned", lambda: desk.withdraw(slug, "full", "We were wrong.")),
+        ("restore the pinned", lambda: desk.restore(slug, "full")),
+        ("pin another", lambda: desk.pin(slug, "old")),
+        ("delete the pinned", lambda: desk.delete(slug, "old")),
+        ("restore the deleted", lambda: desk.restore(slug, "old")),
+        ("withdraw without a note", lambda: desk.withdraw(slug, "own", "")),
+        ("key event", lambda: desk.edit(slug, "plain", {"is_key_event": True})),
+        ("delete the key event", lambda: desk.delete(slug, "full")),
+        ("pin again", lambda: desk.pin(slug, "plain")),
+        ("unpin", lambda: desk.unpin(slug)),
+        ("purge", lambda: desk.delete(slug, "own", purge=True)),
+        ("story edit", lambda: desk.edit_story(slug, {"headline": "The river falls", "description": "", "authors": []})),
+        ("story points", lambda: desk.edit_story(slug, {"summary_points": ["One"], "lead_image": IMAGE})),
+        ("story zone", lambda: desk.edit_story(slug, {"time_zone": "Australia/Lord_Howe", "display_time_zones": ["UTC"]})),
+        ("story language", lambda: desk.edit_story(slug, {"language": "ar", "headline": "النهر يرتفع"})),
+        ("end", lambda: desk.edit_story(slug, {"status": "ended"})),
+        ("correct after the end", lambda: desk.correct(slug, "old", "The year.", "retraction")),
+        ("reopen", lambda: desk.edit_story(slug, {"status": "live"})),
+        ("last post", lambda: desk.publish(slug, {"id": "last", "headline": "Last", "body": "x"})),
+    ]
+
+
+async def test_every_operation_leaves_the_page_as_a_fresh_load_has_it(site):
+    slug = await site.story(**STORY)
+    newest = await site.reader(f"/live/{slug}")
+    oldest = await site.reader(f"/live/{slug}?sort=oldest")
+    flipped = await site.reader(f"/live/{slug}")
+    await flipped.click("text=Oldest first")
+    for page in (newest, oldest, flipped):
+        await page.evaluate("window.untouched = true")
+    fresh = await site.browser.new_page(viewport={"width": 1280, "height": 900})
+    bare = await site.browser.new_page(viewport={"width": 1280, "height": 900}, java_script_enabled=False)
+    for page in (fresh, bare):
+        await page.route("**", lambda route: route.continue_())  # turns the browser's cache off
+    for name, step in steps(site, slug):
+        done = await step()
+        assert done.created, name
+        for page, sort in ((newest, "newest"), (oldest, "oldest")):
+            await site.at(page, done.position)
+            if name == "story zone":  # the page fetches the table of the new zone
+                await page.wait_for_function("document.querySelector('.zone')?.textContent.startsWith('UTC+')")
+            for other in (fresh, bare):
+                await other.goto(f"{site.address}/live/{slug}?sort={sort}", wait_until="domcontentloaded")
+                assert await site.normal(page) == await site.normal(other), f"{name}, {sort}"
+        await site.at(flipped, done.position)
+        if name != "story zone":
+            assert await site.normal(flipped) == await site.normal(oldest), f"{name}, flipped"
+    for page in (newest, oldest, flipped):
+        assert await page.evaluate("window.untouched"), "the page was loaded again"
+    assert site.said == []
+
+
+async def test_deleted_story_says_so(site):
+    slug = await site.story()
+    await site.post(slug)
+    page = await site.reader(f"/live/{slug}")
+    await site.desk.delete_story(slug)
+    await page.wait_for_selector("#notice.is-shown:has-text('removed')")
+    assert await page.locator("article").count() == 0
+
+
+async def test_latency_from_publish_to_the_second_frame(site):
+    slug = await site.story()
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("addEventListener('stoppress:painted', ({ detail }) => (window.told ??= []).push(detail))")
+    for n in range(50):
+        await site.post(slug, f"Post {n}")
+        await page.wait_for_function(f"window.told?.filter((one) => one.live).length > {n}")
+    told = await page.evaluate("window.told.map((one) => one.painted_ms - Date.parse(one.at))")
+    median = statistics.median(told)
+    print(f"\npublish to painted: median {median:.0f} ms of {len(told)}, slowest {max(told):.0f} ms")
+    assert median < 1_000
+
+
+async def test_reading_position_never_jumps_and_new_posts_wait(site):
+    slug = await site.story()
+    for n in range(20):
+        await site.post(slug, f"Post {n}", id=f"p{n}", body="Line.\n\n" * 6)
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("document.getElementById('post-p10').scrollIntoView({ behavior: 'instant' })")
+    top = "document.getElementById('post-p10').getBoundingClientRect().top"
+    before = await page.evaluate(top)
+    await site.desk.edit(slug, "p15", {"body": "Much longer.\n\n" * 30, "change_note": "Longer."})
+    await site.desk.delete(slug, "p14")
+    await site.desk.edit_story(slug, {"description": "A long description. " * 20})
+    await site.post(slug, "New one", id="n1")
+    done = await site.desk.publish(slug, {"id": "n2", "headline": "New two", "body": "x", "pin": True})
+    await site.at(page, done.position)
+    assert abs(await page.evaluate(top) - before) < 1.5
+    pill = page.locator("#pill")
+    assert await pill.inner_text() == "2 new posts"
+    assert (await page.title()).startswith("(2) ")
+    assert await page.locator("#post-n1").count() == 0
+    await site.desk.delete(slug, "n1")
+    await page.wait_for_selector("#pill:has-text('1 new post')")
+    await pill.click()
+    await page.wait_for_selector("#post-n2")
+    await page.wait_for_function("document.activeElement?.id === 'head-n2'")
+    assert not await pill.is_visible()
+    assert not (await page.title()).startswith("(")
+    fresh = await site.open(f"/live/{slug}")
+    assert await site.normal(page) == await site.normal(fresh)
+
+
+async def test_scrolling_to_the_top_reveals(site):
+    slug = await site.story()
+    for n in range(12):
+        await site.post(slug, f"Post {n}", body="Line.\n\n" * 6)
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("scrollTo({ top: 1500, behavior: 'instant' })")
+    new = await site.post(slug, "New")
+    await page.wait_for_selector("#pill:not([hidden])")
+    await page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    await page.wait_for_selector(f"#post-{new}")
+    assert not await page.locator("#pill").is_visible()
+
+
+async def test_resumes_after_the_line_was_lost(site):
+    slug = await site.story()
+    await site.post(slug, "Before")
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("addEventListener('stoppress:painted', ({ detail }) => (window.told ??= []).push(detail))")
+    await page.context.set_offline(True)
+    # Offline emulation leaves open sockets alone: the server hangs up instead.
+    for reader in list(site.readers(slug)):
+        reader.stop(1012)
+    await page.wait_for_selector("#notice.is-shown")
+    assert "Last update" in await page.inner_text("#notice")
+    await site.post(slug, "Missed one")
+    done = await site.desk.publish(slug, {"headline": "Missed two", "body": "x"})
+    await page.context.set_offline(False)
+    await site.at(page, done.position)
+    assert [one["type"] for one in await page.evaluate("window.told")] == ["post.published", "post.published"]
+    fresh = await site.open(f"/live/{slug}")
+    assert await site.normal(page) == await site.normal(fresh)
+
+
+async def test_falls_back_to_server_sent_events(site):
+    slug = await site.story()
+    page = await site.browser.new_page()
+    # A proxy that kills WebSockets, as some offices have.
+    await page.add_init_script("""
+      window.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 }), 1); } close() {} };
+      Math.random = () => 0.01;
+    """)
+    await page.goto(f"{site.address}/live/{slug}")
+    await page.wait_for_function("document.documentElement.dataset.line === 'open'")
+    new = await site.post(slug, "By SSE")
+    await page.wait_for_selector(f"#post-{new}")
+
+
+async def test_permalink_marks_the_post_and_older_pages_stay_true(site):
+    slug = await site.story()
+    for n in range(60):
+        await site.post(slug, f"Post {n}", id=f"p{n}")
+    page = await site.reader(f"/live/{slug}/posts/p55")
+    assert await page.locator("#post-p55.is-focus").count() == 1
+    older = await site.reader(f"/live/{slug}?before=p30")
+    assert await older.locator("#post-p29").count() == 1
+    await site.desk.withdraw(slug, "p20", "Wrong.")
+    await site.desk.edit(slug, "p50", {"headline": "Not here"})
+    done = await site.desk.publish(slug, {"id": "new", "headline": "New", "body": "x"})
+    await site.at(older, done.position)
+    await older.wait_for_selector("#post-p20.is-withdrawn")
+    assert await older.locator("#post-new, #post-p50").count() == 0
+    assert await older.locator("#pill").inner_text() == "1 new post"
+    fresh = await site.open(f"/live/{slug}?before=p30")
+    assert await site.normal(older) == await site.normal(fresh)
+
+
+async def test_seen_is_told_and_counted(site, until):
+    slug = await site.story()
+    page = await site.reader(f"/live/{slug}")
+    await site.post(slug)
+    await page.wait_for_function("performance.getEntriesByName('stoppress:painted:2').length === 1")
+    await until(lambda: site.counts.seen == 1)
+    await asyncio.gather(*(site.post(slug, f"Burst {n}") for n in range(30)))
+    await page.wait_for_function("document.querySelectorAll('article').length === 31")
+    assert site.counts.rude == 0
