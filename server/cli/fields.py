@@ -6,7 +6,7 @@ Each `--image` begins a picture; `--alt`, `--caption`, `--credit`, `--width` and
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -68,11 +68,15 @@ _OPTIONS = (
     ),
     click.option("--editor", is_flag=True, help="Write it in $EDITOR."),
     click.option("--byline", metavar="TEXT", help="Shown as it stands: By Ana Lee in Ohio."),
-    click.option("--author", "authors", metavar="NAME", multiple=True, help="One of the authors (repeat it)."),
-    click.option("--contributor", "contributors", metavar="NAME", multiple=True, help="Who helped (repeat it)."),
+    click.option(
+        "--author", "authors", metavar="NAME", multiple=True, help='One of the authors (repeat it; "" clears).'
+    ),
+    click.option(
+        "--contributor", "contributors", metavar="NAME", multiple=True, help='Who helped (repeat it; "" clears).'
+    ),
     click.option("--credit-note", metavar="TEXT", help="Where the news comes from."),
     click.option("--dateline", metavar="TEXT", help="Where it was written: COLUMBUS, Ohio."),
-    click.option("--keyword", "keywords", metavar="WORD", multiple=True, help="Repeat it for more."),
+    click.option("--keyword", "keywords", metavar="WORD", multiple=True, help='Repeat it for more; "" clears.'),
     click.option("--image", metavar="URL", multiple=True, help="A picture; what follows describes it (repeat it)."),
     click.option("--alt", metavar="TEXT", multiple=True, help="… what it shows, for those who do not see it."),
     click.option("--caption", metavar="TEXT", multiple=True, help="… the line below it."),
@@ -92,10 +96,11 @@ def given(parameters: dict[str, Any], was: dict[str, Any] | None = None) -> dict
     """
     found: dict[str, Any] = {name: parameters[name] for name in LINES if parameters[name] is not None}
     found |= {field: parameters[flag] for flag, field in FLAGS.items() if parameters[flag] is not None}
-    found |= {name: [person(text) for text in parameters[name]] for name in ("authors", "contributors")}
-    found["keywords"] = list(parameters["keywords"])
-    found["images"] = parameters["images"]
-    found = {name: held for name, held in found.items() if held or held is False or held == ""}
+    found |= {name: people(parameters[name]) for name in ("authors", "contributors") if parameters[name]}
+    if parameters["keywords"]:
+        found["keywords"] = [word for word in parameters["keywords"] if word]
+    if parameters["images"]:
+        found["images"] = parameters["images"]
     ways = [way for way in ("body", "body_file", "editor") if parameters[way] not in (None, False)]
     if len(ways) > 1:
         raise click.UsageError("a post has one body: give --body, --body-file or --editor, not two of them")
@@ -106,17 +111,17 @@ def given(parameters: dict[str, Any], was: dict[str, Any] | None = None) -> dict
     return found
 
 
-def person(text: str) -> dict[str, Any]:
-    """`Ana Lee`, or an object for more: `{"name": "Ana Lee", "url": …, "job_title": …}`."""
-    if not text.startswith("{"):
-        return {"name": text}
+def people(names: Iterable[str]) -> list[Any]:
+    """`Ana Lee`, or an object for more: `{"name": "Ana Lee", "url": …, "job_title": …}`. An empty name is nobody."""
     import orjson
 
-    try:
-        read: dict[str, Any] = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidError("author", f"begins with {{ but is not JSON: {error.msg}") from None
-    return read
+    found: list[Any] = []
+    for name in names:
+        try:
+            found += [orjson.loads(name) if name.startswith("{") else {"name": name}] if name else []
+        except orjson.JSONDecodeError as error:
+            raise InvalidError("author", f"begins with {{ but is not JSON: {error.msg}") from None
+    return found
 
 
 def _body(text: str | None, file: str | None) -> str:
@@ -125,7 +130,7 @@ def _body(text: str | None, file: str | None) -> str:
     if text == "-" or file == "-":
         if sys.stdin.isatty():
             notice("Write the body; Ctrl-D on an empty line ends it, Ctrl-C gives up.")
-        raw = click.get_binary_stream("stdin").read(BODY_READ)
+        raw = sys.stdin.buffer.read(BODY_READ)
     else:
         try:
             with open(file or "", "rb") as opened:

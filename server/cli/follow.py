@@ -56,36 +56,35 @@ async def _listen(store: Store, subscriber: Any, slug: str, position: Position |
         await channel.subscribe(store.keys.channel(slug))
         # Only what is published after the confirmation is heard, so the state is read after it.
         await channel.get_message(timeout=store.settings.store_timeout_s)
-        heard: dict[str, Any] | None = None
+        found = await _missed(store, slug, position)
         while True:
-            if heard and position and heard["epoch"] == position.epoch and heard["seq"] <= position.seq:
-                found = []
-            elif _follows(heard, position):
-                found = [heard]
-            else:
-                found = await _missed(store, slug, position)
             for message in found:
-                assert message
                 position = Position(message["epoch"], message["seq"])
                 yield message
             heard = await _hear(channel)
-            if heard is None and position and (await store.top([slug]))[0] == position:
-                heard = {"epoch": position.epoch, "seq": position.seq}
+            if _is_next(heard, position):
+                found = [heard]
+            elif (await store.top([slug]))[0] != position:
+                found = await _missed(store, slug, position)
+            else:
+                found = []
 
 
-def _follows(heard: dict[str, Any] | None, position: Position | None) -> bool:
-    if not heard or not position or heard["type"] == "reset":
-        return False
-    return bool(heard["epoch"] == position.epoch and heard["seq"] == position.seq + 1)
-
-
-async def _hear(channel: Any) -> dict[str, Any] | None:
+async def _hear(channel: Any) -> dict[str, Any]:
+    """What the channel says; after a while of silence, or of something that is no message, an empty one."""
     async with asyncio.timeout(CHECK_S + 5):
         told = await channel.get_message(ignore_subscribe_messages=True, timeout=CHECK_S)
-    if not told:
-        return None
-    message: dict[str, Any] = orjson.loads(told["data"])
-    return message
+    try:
+        heard = orjson.loads(told["data"]) if told else {}
+    except orjson.JSONDecodeError:
+        heard = {}
+    return heard if isinstance(heard, dict) else {}
+
+
+def _is_next(heard: dict[str, Any], position: Position | None) -> bool:
+    if not position or heard.get("type", "reset") == "reset":
+        return False
+    return bool(heard["epoch"] == position.epoch and heard["seq"] == position.seq + 1)
 
 
 async def _missed(store: Store, slug: str, position: Position | None) -> list[dict[str, Any]]:

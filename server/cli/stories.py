@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .command import Menu, Taught
-from .fields import person
+from .fields import people
 from .output import moment, sure, table
 from .reading import tell_field
 from .session import EXPECT, Run, change, editorial, tell_json
@@ -36,9 +36,13 @@ def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
 
 _OPTIONS = (
     click.option("--description", metavar="TEXT", help="What the story is about, in a sentence or two."),
-    click.option("--point", "summary_points", metavar="TEXT", multiple=True, help="A summary point (repeat it)."),
-    click.option("--author", "authors", metavar="NAME", multiple=True, help="One of the authors (repeat it)."),
-    click.option("--lead-image", metavar="URL", help="The picture at its head."),
+    click.option(
+        "--point", "summary_points", metavar="TEXT", multiple=True, help='A summary point (repeat it; "" clears).'
+    ),
+    click.option(
+        "--author", "authors", metavar="NAME", multiple=True, help='One of the authors (repeat it; "" clears).'
+    ),
+    click.option("--lead-image", metavar="URL", help='The picture at its head; "" for none.'),
     click.option("--lead-alt", metavar="TEXT", help="… what it shows, for those who do not see it."),
     click.option("--lead-caption", metavar="TEXT", help="… the line below it."),
     click.option("--lead-credit", metavar="TEXT", help="… who made it."),
@@ -57,11 +61,11 @@ def _given(parameters: dict[str, Any]) -> dict[str, Any]:
     """The fields that the options name, as the Desk takes them."""
     lead = {"url": parameters.pop("lead_image")}
     lead |= {field: held for option, field in _LEAD.items() if (held := parameters.pop(option)) is not None}
-    authors = [person(name) for name in parameters.pop("authors")]
-    found = {name: list(held) if isinstance(held, tuple) else held for name, held in parameters.items()}
-    found = {name: held for name, held in found.items() if held not in (None, [])}
+    authors = parameters.pop("authors")
+    found = {name: held for name, held in parameters.items() if held not in (None, ())}
+    found = {name: [one for one in held if one] if isinstance(held, tuple) else held for name, held in found.items()}
     if authors:
-        found["authors"] = authors
+        found["authors"] = people(authors)
     if lead["url"] is not None:
         found["lead_image"] = lead if lead["url"] else None
     elif len(lead) > 1:

@@ -33,7 +33,7 @@ async def export(run: Run, slug: str | None, everything: bool, output: str | Non
         raise click.UsageError("name one story, or give --all")
     slugs = [slug] if slug else [story["slug"] for story in await run.desk.stories()]
     if not output:
-        await _write(run, slugs, click.get_binary_stream("stdout").write)
+        await _write(run, slugs, sys.stdout.buffer.write)
         return
     with click.open_file(output, "wb", atomic=True) as file:  # never half a file
         await _write(run, slugs, file.write)

@@ -132,6 +132,7 @@ class Desk:
     # Posts
 
     async def publish(self, slug: str, draft: dict[str, Any], *, key: str = "") -> Result:
+        check_text("slug", slug)
         made = read(PostDraft, draft)
         created = digest(msgspec.to_builtins(made))
         asked = digest("publish", created)

@@ -1,0 +1,228 @@
+"""Every editorial command on a real store: what it does, what it prints, how it fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from stoppress.cli.main import COMMANDS, cli
+
+
+def test_story_from_creation_to_deletion(shell):
+    said = shell("story", "create", "night", "--headline", "Night", "--upcoming", "--time-zone", "America/New_York")
+    assert said.stdout == "night  http://127.0.0.1:8000/live/night\n"
+    shell("story", "start", "night")
+    shell("story", "edit", "night", "--point", "One", "--point", "Two", "--author", "Ana Lee", "--sort", "oldest")
+    held = shell.json("story", "show", "night")
+    assert (held["status"], held["summary_points"], held["default_sort"]) == ("live", ["One", "Two"], "oldest")
+    assert held["authors"] == [{"name": "Ana Lee"}]
+    assert shell.json("story", "edit", "night", "--point", "")["summary_points"] == []
+    lead = ("--lead-image", "/lead.jpg", "--lead-alt", "A queue", "--lead-width", "1200")
+    assert shell.json("story", "edit", "night", *lead)["lead_image"] == {
+        "url": "/lead.jpg",
+        "alt": "A queue",
+        "width": 1200,
+    }
+    assert shell.json("story", "edit", "night", "--lead-image", "")["lead_image"] is None
+    assert shell.json("story", "end", "night")["status"] == "ended"
+    assert shell.json("story", "reopen", "night")["status"] == "live"
+    assert shell("story", "list").stdout.startswith("night\tlive\t0\t")
+    shell("story", "delete", "night")
+    assert shell.json("story", "list") == {"stories": []}
+    assert "deleted" in shell("story", "show", "night", ends=65).stderr
+
+
+def test_post_prints_its_id_and_its_address(shell, story):
+    said = shell("post", story, "--headline", "Polls close", "--id", "p1")
+    assert said.stdout == "p1  http://127.0.0.1:8000/live/night/posts/p1\n"
+    said = shell("post", story, "--headline", "b", "--id", "p2", STOPPRESS_PUBLIC_URL="https://news.example.org/")
+    assert said.stdout == "p2  https://news.example.org/live/night/posts/p2\n"
+
+
+def test_post_with_every_field(shell, story):
+    post = shell.json(
+        *("post", story, "--headline", "Turnout", "--body", "It is **up**.", "--byline", "By Ana Lee in Ohio"),
+        *("--author", "Ana Lee", "--author", '{"name": "Bo Ek", "job_title": "Reporter"}', "--contributor", "Cy"),
+        *("--credit-note", "With agencies", "--dateline", "COLUMBUS", "--keyword", "turnout", "--keyword", "ohio"),
+        *("--key", "--breaking", "--no-summary", "--pin", "--id", "p1"),
+        *("--date-published", "2026-11-03T20:00:00-05:00", "--sort-time", "2026-11-04T02:00:00Z"),
+    )
+    assert post["content_html"] == "<p>It is <strong>up</strong>.</p>"
+    assert post["authors"] == [{"name": "Ana Lee"}, {"name": "Bo Ek", "job_title": "Reporter"}]
+    assert post["contributors"] == [{"name": "Cy"}]
+    assert (post["is_key_event"], post["is_breaking"], post["is_summary"]) == (True, True, False)
+    assert post["keywords"] == ["turnout", "ohio"]
+    assert post["date_published"] == "2026-11-04T01:00:00.000Z"
+    assert post["sort_time"] == "2026-11-04T02:00:00.000Z"
+    assert shell.json("story", "show", story)["pinned_post_id"] == "p1"
+    assert "Reporter" in shell("show", story, "p1").stdout
+
+
+def test_pictures_keep_what_follows_them(shell, story):
+    images = shell.json(
+        *("post", story, "--image", "/a.jpg", "--alt", "A", "--width", "640", "--headline", "h", "--image=/b.jpg"),
+        *("--credit", "B's", "--image", "/c.jpg", "--height", "480", "--caption", "C", "--alt", "sea"),
+    )["images"]
+    assert images == [
+        {"url": "/a.jpg", "alt": "A", "width": 640},
+        {"url": "/b.jpg", "credit_text": "B's"},
+        {"url": "/c.jpg", "alt": "sea", "caption": "C", "height": 480},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--alt", "A", "--image", "/a.jpg"], "behind the --image"),
+        (["--image", "/a.jpg", "--alt", "A", "--alt", "B"], "twice"),
+        (["--image", "/a.jpg", "--width", "0"], "0 is not in the range"),
+        (["--body", "a", "--body-file", "-"], "one body"),
+    ],
+)
+def test_pictures_and_bodies_that_contradict(shell, story, options, says):
+    assert says in shell("post", story, "--headline", "h", *options, ends=2).stderr
+
+
+def test_body_from_standard_input_and_from_a_file(shell, story, tmp_path):
+    assert shell.json("post", story, "--headline", "h", "--body", "-", stdin="Zoë\r\nsays\n")["body"] == "Zoë\nsays"
+    file = tmp_path / "body.md"
+    file.write_bytes("\ufeff# Über\n".encode())
+    assert shell.json("post", story, "--headline", "h", "--body-file", str(file))["body"] == "# Über"
+    file.write_bytes(b"caf\xe9")
+    assert "not UTF-8: byte 3" in shell("post", story, "--headline", "h", "--body-file", str(file), ends=65).stderr
+    file.write_bytes(b"x" * 70_000)
+    assert "64 KiB" in shell("post", story, "--headline", "h", "--body-file", str(file), ends=65).stderr
+
+
+def test_edit_changes_what_is_named_and_nothing_else(shell, story):
+    shell("post", story, "--headline", "One", "--body", "b", "--byline", "By Ana", "--key", "--id", "p1")
+    post = shell.json("edit", story, "p1", "--headline", "Two", "--no-key", "--breaking", "--byline", "")
+    assert (post["headline"], post["body"], post["byline"]) == ("Two", "b", "")
+    assert (post["is_key_event"], post["is_breaking"], post["version"]) == (False, True, 2)
+    shell("edit", story, "p1", "--image", "/a.jpg", "--keyword", "k")
+    post = shell.json("edit", story, "p1", "--no-images", "--keyword", "", "--change-note", "Cut.")
+    assert (post["images"], post["keywords"], post["change_note"]) == ([], [], "Cut.")
+    minor = shell.json("edit", story, "p1", "--minor", "--headline", "Two.")
+    assert minor["date_modified"] == post["date_modified"]
+    assert "say what to change" in shell("edit", story, "p1", ends=2).stderr
+    assert "contradict" in shell("edit", story, "p1", "--no-images", "--image", "/a.jpg", ends=2).stderr
+
+
+def test_an_expected_version_that_passed_is_named(shell, story):
+    shell("post", story, "--headline", "One", "--id", "p1")
+    shell("edit", story, "p1", "--headline", "Two", "--expect", "1")
+    assert "version 2 now" in shell("edit", story, "p1", "--headline", "Three", "--expect", "1", ends=65).stderr
+
+
+def test_withdraw_restore_delete_purge(shell, story):
+    shell("post", story, "--headline", "One", "--body", "secret", "--id", "p1")
+    assert shell.json("withdraw", story, "p1", "--note", "Wrong.")["status"] == "withdrawn"
+    assert shell("list", story).stdout.split("\t")[3] == "withdrawn"
+    assert shell.json("restore", story, "p1")["headline"] == "One"
+    shell("delete", story, "p1")
+    assert shell("list", story).stdout == ""
+    assert shell.json("restore", story, "p1")["body"] == "secret"
+    assert "purged" in shell("delete", story, "p1", "--purge", "--yes").stdout
+    assert "purged" in shell("restore", story, "p1", ends=65).stderr
+    assert "secret" not in shell("history", story, "p1", "--json").stdout
+
+
+def test_correct_pin_history_revert(shell, story):
+    shell("post", story, "--headline", "One", "--id", "p1")
+    shell("edit", story, "p1", "--headline", "Two")
+    said = shell.json("correct", story, "p1", "--note", "Not one.", "--kind", "clarification")["corrections"]
+    assert [(one["text"], one["kind"]) for one in said] == [("Not one.", "clarification")]
+    shell("pin", story, "p1")
+    assert shell("list", story).stdout.split("\t")[3] == "pinned,corrected"
+    shell("unpin", story)
+    assert shell.json("story", "show", story)["pinned_post_id"] is None
+    assert [line.split("\t")[4] for line in shell("history", story, "p1").stdout.splitlines()] == ["One", "Two", "Two"]
+    assert shell.json("revert", story, "p1", "1")["headline"] == "One"
+
+
+def test_list_pages_through_everything(shell, story):
+    for n in range(7):
+        shell("post", story, "--headline", f"Post {n}", "--id", f"p{n}")
+    listed = [line.split("\t")[0] for line in shell("list", story, "--all").stdout.splitlines()]
+    assert listed == [f"p{n}" for n in reversed(range(7))]
+    page = shell.json("list", story, "--limit", "2", "--before", "p5")
+    assert [post["id"] for post in page["posts"]] == ["p4", "p3"]
+    assert page["has_more"] is True
+
+
+def test_a_retried_key_does_not_double(shell, story):
+    first = shell("post", story, "--headline", "Once", "--retry", "key-1").stdout
+    assert shell("post", story, "--headline", "Once", "--retry", "key-1").stdout == first
+    assert len(shell("list", story).stdout.splitlines()) == 1
+    assert "another request" in shell("post", story, "--headline", "Twice", "--retry", "key-1", ends=65).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["post", "no-such", "--headline", "h"], 65, "there is no story no-such"),
+        (["post", "No Such", "--headline", "h"], 65, "slug: must be"),
+        (["post", "night"], 2, "--headline"),
+        (["show", "night", "nope"], 65, "there is no post nope"),
+        (["story", "create", "night", "--headline", "h"], 65, "exists already"),
+        (["story", "create", "x", "--headline", "h", "--time-zone", "Mars"], 65, "time_zone"),
+        (["list", "night", "--url", "ftp://x"], 65, "must begin with"),
+        (["list", "night", "--url", "http://x", "--redis", "redis://y"], 2, "different places"),
+        (["list", "night", "--url", "http://127.0.0.1:1"], 69, "cannot reach http://127.0.0.1:1"),
+        (["list", "night", "--redis", "redis://127.0.0.1:1"], 69, "cannot be reached"),
+        (["token", "create", "--name", "x", "--url", "http://127.0.0.1:1"], 65, "where the store is"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_mistakes_get_a_sentence_and_a_code(shell, story, arguments, code, says):
+    said = shell(*arguments, ends=code)
+    assert says in said.stderr
+    assert "Traceback" not in said.stderr
+    assert said.stdout == ""
+
+
+def test_a_bad_setting_names_its_variable(shell):
+    assert "STOPPRESS_BACKLOG" in shell("story", "list", ends=65, STOPPRESS_BACKLOG="many").stderr
+
+
+def test_tokens(shell):
+    made = shell("token", "create", "--name", "CMS", "--role", "contributor", "--story", "night-*")
+    assert made.stdout.startswith("stp_")
+    assert made.stdout.strip() not in made.stderr
+    listed = shell.json("token", "list")["tokens"]
+    assert [(one["name"], one["role"], one["story"]) for one in listed] == [("CMS", "contributor", "night-*")]
+    assert made.stdout.strip() not in json.dumps(listed)
+    shell("token", "revoke", "CMS")
+    assert shell("token", "list").stdout == ""
+    assert "token list" in shell("token", "revoke", "CMS", ends=65).stderr
+
+
+def test_hostile_text_cannot_steer_a_terminal(shell, story):
+    shell("post", story, "--headline", "left \u202e thgir", "--id", "p1")
+    for command in (["list", story], ["show", story, "p1"], ["history", story, "p1"]):
+        assert "\u202e" not in shell(*command).stdout
+
+
+def test_help_shows_examples_unwrapped_for_every_command():
+    for name in [name for names in COMMANDS.values() for name in names]:
+        said = CliRunner().invoke(cli, [name, "--help"])
+        assert said.exit_code == 0, said.output
+        assert "Examples:\n" in said.output, name
+        lines = said.output.partition("Examples:\n")[2].splitlines()
+        assert all(line.startswith("  ") and "stoppress" in line for line in lines if line), name
+
+
+def test_the_menu_needs_no_command_module():
+    """Help and completion must stay instant, so they import no command, no store, no web."""
+    import subprocess
+
+    script = (
+        "import sys; from stoppress.cli.main import cli; cli.main(['--help'], standalone_mode=False);"
+        "loaded = [name for name in sys.modules if name.startswith(('stoppress.cli.', 'stoppress.desk', 'redis'))];"
+        "print(*sorted(loaded))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1].split() == ["stoppress.cli.command", "stoppress.cli.main"]
