@@ -1,0 +1,157 @@
+"""`stoppress demo`: a sample story on this machine, served here, and carried on by another process.
+
+The story is imported into the store of the data directory, then served as `stoppress serve` would; the process
+`replay` sends its last posts. Everything ends with this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..desk.desk import Desk, now_ms
+from ..newsroom.errors import ConflictError, GoneError, NotFoundError
+from ..settings import Settings
+from ..store.store import Store
+from ..transport.serve import ListenError, listen, serve
+from ..web.app import create_app
+from .script import SLUG, backlog
+
+PORTS = 100  # tried one after the other
+DRAIN_S = 0.5
+
+
+def run(
+    *,
+    host: str | None = None,
+    port: int | str | None = None,
+    data_dir: str | Path | None = None,
+    speed: float = 1.0,
+    open_browser: bool = False,
+    echo: Callable[[str], Any] = print,
+) -> None:
+    """Serve the sample story until Ctrl-C or SIGTERM. None means: as the environment says, else the default.
+
+    `speed`: 2 halves the pauses. A port that was asked for and is taken raises ListenError; else the next one is used.
+    """
+    environ = dict(os.environ)
+    # A directory that was named means the embedded store, whatever STOPPRESS_REDIS says.
+    settings = Settings.from_env(environ, host=host, port=port, data_dir=data_dir, redis="" if data_dir else None)
+    settings = replace(settings, workers=1, drain_s=DRAIN_S)
+    if port is None and not environ.get("PORT") and not environ.get("STOPPRESS_PORT"):
+        settings = _on_free_port(settings, echo)
+    asyncio.run(_run(settings, speed, open_browser, echo))
+
+
+async def _run(settings: Settings, speed: float, open_browser: bool, echo: Callable[[str], Any]) -> None:
+    store = await Store.open(settings)
+    try:
+        slug, count = await _imported(Desk(store))
+        replays: list[asyncio.Task[None]] = []
+
+        async def ready(address: str) -> None:
+            echo(_welcome(address, slug, count, settings))
+            replays.append(asyncio.create_task(_replay(settings, slug, address, speed, echo)))
+            if open_browser:
+                import webbrowser
+
+                await asyncio.to_thread(webbrowser.open, f"{address}/live/{slug}")
+
+        try:
+            await serve(create_app(settings, store=store), settings, ready)
+        finally:
+            for task in replays:
+                task.cancel()
+            await asyncio.gather(*replays, return_exceptions=True)
+    finally:
+        await store.aclose()
+
+
+async def _imported(desk: Desk) -> tuple[str, int]:
+    """The slug the story got, and how many posts it has; a second demo in the same store is a second story."""
+    number = 1
+    while True:
+        slug = SLUG if number == 1 else f"{SLUG}-{number}"
+        number += 1
+        try:
+            await desk.story(slug)
+        except GoneError:
+            continue
+        except NotFoundError:
+            lines = backlog(now_ms())
+            lines[0] = lines[0].replace(f'"slug":"{SLUG}",'.encode(), b"")
+            try:
+                return slug, (await desk.import_(slug, lines)).added
+            except ConflictError:  # another demo took the slug just now
+                continue
+
+
+async def _replay(settings: Settings, slug: str, address: str, speed: float, echo: Callable[[str], Any]) -> None:
+    """The other process, from start to end; ended with this task."""
+    environ = {**os.environ, "STOPPRESS_DATA_DIR": str(settings.data_dir), "STOPPRESS_REDIS": settings.redis}
+    command = ["-m", "stoppress.demo.replay", slug, "--stats", f"{address}/stats", "--speed", str(speed)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environ)
+    try:
+        if await process.wait() == 0:
+            echo("The story has come to its end; the page stays. Ctrl-C stops the server.")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def _on_free_port(settings: Settings, echo: Callable[[str], Any]) -> Settings:
+    for port in range(settings.port, min(settings.port + PORTS, 65536)):
+        found = replace(settings, port=port)
+        try:
+            listen(found).close()
+        except ListenError:
+            continue
+        if port != settings.port:
+            echo(f"Port {settings.port} is taken; using {port}.")
+        return found
+    return settings  # serve says what is wrong
+
+
+def _welcome(address: str, slug: str, count: int, settings: Settings) -> str:
+    command = [*_executable(), "post", slug, "--headline", "Hello from another terminal"]
+    command += ["--body", "I pressed return, and every open page has this."]
+    return f"""
+  A lighthouse is being moved. {count} posts are on the page; another process sends the rest while you watch.
+
+    the story    {address}/live/{slug}
+    dashboard    {address}/dashboard
+
+  You are the editor: paste this into another terminal, with the page open.
+
+    {shlex.join(command + _where(settings))}
+
+  Ctrl-C stops everything.
+"""
+
+
+def _executable() -> list[str]:
+    """How this program was started, by full path."""
+    called = Path(sys.argv[0])
+    for script in (called, Path(sys.executable).with_name("stoppress")):
+        if script.name == "stoppress" and script.is_file() and os.access(script, os.X_OK):
+            return [str(script.absolute())]
+    return [sys.executable, "-m", "stoppress"]
+
+
+def _where(settings: Settings) -> list[str]:
+    """The options that bring another terminal, without this one's variables, to the same store."""
+    if settings.redis:
+        return ["--redis", settings.redis]
+    plain = {name: held for name, held in os.environ.items() if not name.startswith("STOPPRESS_")}
+    return [] if settings.data_dir == Settings.from_env(plain).data_dir else ["--data-dir", str(settings.data_dir)]
