@@ -1,0 +1,387 @@
+"""Stories out and in: the same bytes, the same order, nothing by halves."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import uuid
+
+import orjson
+import pytest
+from hypothesis import event, given, settings, strategies
+
+from stoppress.desk import transfer
+from stoppress.desk.desk import Desk
+from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, StoppressError
+from stoppress.newsroom.model import Post
+from stoppress.newsroom.times import format_time, parse_time
+from stoppress.store.store import Store
+
+NOW = 1_795_000_000_000
+STORY = {"story": {"headline": "Election night", "status": "ended"}}
+
+
+@pytest.fixture
+def desk(store):
+    return Desk(store)
+
+
+@pytest.fixture
+async def elsewhere(request):
+    """Another site: the same kind of server, other keys."""
+    here = request.getfixturevalue("settings")
+    other = await Store.open(dataclasses.replace(here, prefix=f"t{uuid.uuid4().hex[:12]}"))
+    yield Desk(other)
+    await other.aclose()
+
+
+def lines(*rows):
+    return [orjson.dumps(row) + b"\n" if isinstance(row, dict) else row for row in rows]
+
+
+async def exported(desk, slug="night"):
+    return b"".join([line async for line in desk.export(slug)])
+
+
+async def order(desk, slug="night"):
+    return [post["id"] for post in (await desk.posts(slug))["posts"]]
+
+
+async def a_story_with_everything(desk):
+    await desk.create_story(
+        {
+            "slug": "night",
+            "headline": "Election night",
+            "description": "The count.",
+            "summary_points": ["Polls close at nine"],
+            "authors": [{"name": "Ana Lee", "job_title": "Reporter"}],
+            "lead_image": {"url": "/lead.jpg", "alt": "A queue", "width": 1200, "height": 800},
+            "time_zone": "America/New_York",
+            "display_time_zones": ["UTC"],
+            "default_sort": "oldest",
+        }
+    )
+    for n in range(5):
+        await desk.publish(
+            "night",
+            {
+                "id": f"p{n}",
+                "headline": f"Post {n}",
+                "body": f"# Heading {n}\n\nIt is **{n}** o'clock, <b>really</b>; [more](https://example.org/?a=1&b=2).",
+                "images": [{"url": f"/{n}.jpg", "caption": "Zoë's"}],
+                "keywords": ["count"],
+                "is_key_event": n == 2,
+            },
+        )
+    await desk.edit("night", "p1", {"headline": "Post one", "change_note": "Spelled out."})
+    await desk.correct("night", "p1", "It was not 1.")
+    await desk.withdraw("night", "p3", "Misheard.")
+    await desk.delete("night", "p4")
+    await desk.pin("night", "p2")
+    await desk.edit_story("night", {"status": "ended"})
+
+
+async def test_export_import_export_is_byte_equal(desk, elsewhere):
+    await a_story_with_everything(desk)
+    first = await exported(desk)
+    assert [orjson.loads(line).get("id") for line in first.splitlines()] == [None, "p3", "p2", "p1", "p0"]
+    report = await elsewhere.import_("night", io.BytesIO(first))
+    assert (report.added, report.skipped) == (4, 0)
+    assert await exported(elsewhere) == first
+    again = await elsewhere.import_("night", io.BytesIO(first))
+    assert (again.added, again.skipped) == (0, 4)
+    assert await exported(elsewhere) == first
+
+
+async def test_import_of_its_own_export_changes_nothing(desk):
+    await a_story_with_everything(desk)
+    before = await exported(desk)
+    position = (await desk.store.story("night")).seq
+    report = await desk.import_("night", io.BytesIO(before))
+    assert (report.added, report.skipped) == (0, 4)
+    assert (await desk.store.story("night")).seq == position
+    assert await exported(desk) == before
+
+
+async def test_import_under_another_slug(desk):
+    await a_story_with_everything(desk)
+    first = await exported(desk)
+    await desk.import_("copy", io.BytesIO(first))
+    assert await exported(desk, "copy") == first.replace(b'"slug":"night"', b'"slug":"copy"')
+
+
+async def test_reading_order_is_kept_whatever_the_dates_say(desk):
+    rows = [
+        {"id": "a", "headline": "a", "date_published": "2026-11-03T20:00:00Z", "date_modified": "2026-11-03T20:00:00Z"},
+        {"id": "b", "headline": "b", "date_modified": "2026-11-03T23:59:00Z"},
+        {"id": "c", "headline": "c", "date_published": "2026-11-03T21:00:00Z"},
+        {"id": "d", "headline": "d"},
+        {"id": "e", "headline": "e", "date_published": "2026-11-03T19:00:00Z", "sort_time": "2026-11-03T19:30:00Z"},
+        {"id": "f", "headline": "f", "date_published": "2026-11-03T19:45:00Z"},
+        {"id": "g", "headline": "g", "date_published": "2026-11-03T18:00:00Z"},
+    ]
+    await desk.import_("night", lines(STORY, *rows))
+    assert await order(desk) == list("abcdefg")
+    posts = {post["id"]: post for post in (await desk.posts("night"))["posts"]}
+    assert posts["d"]["date_published"] == ""
+    assert posts["b"]["date_modified"] == "2026-11-03T23:59:00.000Z"
+    assert posts["e"]["sort_time"] == "2026-11-03T19:30:00.000Z"
+    assert posts["g"]["sort_time"] == "2026-11-03T18:00:00.000Z"
+
+
+async def test_posts_alone_go_between_those_of_a_story_by_their_dates(desk):
+    await desk.create_story({"slug": "night", "headline": "n"})
+    for hour in (18, 20):
+        time = f"2026-11-03T{hour}:00:00Z"
+        await desk.publish("night", {"id": f"at{hour}", "headline": "h", "date_published": time})
+    row = {"id": "at19", "headline": "h", "date_published": "2026-11-03T19:00:00Z"}
+    await desk.import_("night", lines(row, {"id": "below", "headline": "h"}))
+    assert await order(desk) == ["at20", "at19", "below", "at18"]
+    # A time that is taken moves by a millisecond, and the line stays at its place in the file.
+    row = {"id": "tie", "headline": "h", "date_published": "2026-11-03T20:00:00Z"}
+    await desk.import_("night", lines(row, {"id": "below-tie", "headline": "h"}))
+    assert await order(desk) == ["at20", "tie", "below-tie", "at19", "below", "at18"]
+    held = (await desk.story("night"))["version"]
+    await desk.import_("night", lines({"id": "late", "headline": "h"}))
+    assert (await desk.story("night"))["version"] == held + 1
+
+
+async def test_bodies_are_rendered_and_html_is_cleaned(desk):
+    rows = [
+        {"id": "a", "headline": "a", "body": "*b*", "content_html": "<script>x</script>", "article_body": "lies"},
+        {"id": "b", "headline": "b", "content_html": '<p onclick="x()">c <b>d</b><script>e</script></p>'},
+        {"id": "c", "headline": "c", "article_body": "One & <two>\n\nThree"},
+    ]
+    await desk.import_("night", lines(STORY, *rows))
+    a, b, c = [await desk.post("night", id) for id in "abc"]
+    assert (a["content_html"], a["article_body"]) == ("<p><em>b</em></p>", "b")
+    assert (b["content_html"], b["article_body"]) == ("<p>c <strong>d</strong></p>", "c d")
+    assert c["content_html"] == "<p>One &amp; &lt;two&gt;</p><p>Three</p>"
+    once = await exported(desk)
+    await desk.import_("copy", io.BytesIO(once))
+    assert (await exported(desk, "copy")).partition(b"\n")[2] == once.partition(b"\n")[2]
+
+
+BAD = [
+    (b'{"id": "x", "headline"', "is not JSON"),
+    (b"[1, 2]", "must be a JSON object"),
+    (b'"text"', "must be a JSON object"),
+    (b'{"id": "x\xff"}', "is not JSON"),
+    ({"id": "x", "headlin": "h"}, "headlin: is not a field here"),
+    ({"id": "x", "body": 5}, "body: must be"),
+    ({"id": "x", "version": "1"}, "version: must be"),
+    ({"id": "x", "version": 0}, "version: must be"),
+    ({"id": "x", "is_key_event": 1}, "is_key_event: must be"),
+    ({"id": "x", "body": "b" * 2_000_000}, "is longer than 1,048,576 bytes"),
+    ({"id": "x", "body": "b" * 70_000}, "body: is 70,000 bytes"),
+    ({"id": "x", "body": "> " * 60 + "b"}, "body: nests"),
+    ({"id": "x", "content_html": "<ul><li>" * 60}, "content_html: has tags more than"),
+    ({"id": "x", "headline": "a\x00b"}, "headline: has the control character U+0000"),
+    ({"id": "x", "headline": "h" * 301}, "headline: must be"),
+    ({"id": "x y"}, "id: must be 1 to 64"),
+    ({"id": "good"}, "id: 'good' stands in line 2 already"),
+    ({"id": "x", "status": "draft"}, "status: invalid enum value"),
+    ({"id": "x", "date_published": "yesterday"}, "date_published: is not an RFC 3339 time"),
+    ({"id": "x", "sort_time": "2026-11-03T20:00:00"}, "sort_time: needs a zone"),
+    ({"id": "x", "images": [{"url": "javascript:alert(1)"}]}, "images[0].url: must be"),
+    ({"id": "x", "images": [{"url": "/a.jpg"}] * 21}, "images: must be"),
+    (STORY, "story: may only stand in the first line"),
+]
+
+
+@pytest.mark.parametrize(("bad", "rule"), BAD)
+async def test_a_bad_line_is_named_and_nothing_is_stored(desk, bad, rule):
+    file = lines(STORY, {"id": "good", "headline": "h"}, b"\n", bad, {"id": "after", "headline": "h"})
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("night", io.BytesIO(b"\n".join(line.rstrip(b"\n") for line in file)))
+    assert caught.value.detail.startswith(f"line 4: {rule}")
+    assert caught.value.extra["line"] == 4
+    assert len(caught.value.detail) < 300
+    assert await desk.stories() == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "says"),
+    [
+        ([], InvalidError, "the file is empty"),
+        ([b"\n", b"  \n"], InvalidError, "the file is empty"),
+        ([{"story": {"headline": "h", "zone": "UTC"}}], InvalidError, "line 1: story.zone: is not a field"),
+        ([{"story": {}}], InvalidError, "line 1: story.headline: is missing"),
+        ([{"story": 1}], InvalidError, "line 1: story: must be a JSON object"),
+        ([{"story": {"headline": "h"}, "id": "x"}], InvalidError, "line 1: id: must not stand beside story"),
+        ([{"story": {"headline": "h", "pinned_post_id": "x"}}], InvalidError, "line 1: story.pinned_post_id: names"),
+        ([{"id": "x", "headline": "h"}], NotFoundError, "no story 'night': create it first"),
+    ],
+)
+async def test_files_that_make_no_story(desk, rows, kind, says):
+    with pytest.raises(kind) as caught:
+        await desk.import_("night", lines(*rows))
+    assert caught.value.detail.startswith(says)
+    assert await desk.stories() == []
+
+
+async def test_a_missing_sort_time_without_room_is_refused(desk):
+    at = "2026-11-03T20:00:00.00{}Z"
+    rows = [{"id": "a", "sort_time": at.format(2)}, {"id": "b"}, {"id": "c"}, {"id": "d", "sort_time": at.format(0)}]
+    with pytest.raises(InvalidError, match=r"line 3: sort_time: is missing, and there is no room") as caught:
+        await desk.import_("night", lines(STORY, *rows))
+    assert caught.value.extra["line"] == 3
+    await desk.import_("night", lines(STORY, rows[0], rows[1], rows[3]))
+    assert await order(desk) == ["a", "b", "d"]
+
+
+async def test_a_stored_id_is_skipped_if_it_says_the_same_and_refused_if_not(desk):
+    rows = [{"id": "a", "headline": "One", "body": "b"}, {"id": "b", "headline": "Two"}]
+    await desk.import_("night", lines(STORY, *rows))
+    await desk.edit("night", "a", {"headline": "Edited"})
+    await desk.delete("night", "b")
+    report = await desk.import_("night", lines(*rows, {"id": "c", "headline": "Three"}))
+    assert (report.added, report.skipped) == (1, 2)
+    assert (await desk.post("night", "a"))["headline"] == "Edited"
+    assert await order(desk) == ["a", "c"]
+    other = {"id": "a", "headline": "Quite another"}
+    with pytest.raises(ConflictError, match=r"line 2: id: 'a' is stored already with other content") as caught:
+        await desk.import_("night", lines({"id": "d", "headline": "Four"}, other))
+    assert caught.value.extra["line"] == 2
+    with pytest.raises(ConflictError, match=r"line 1: id: 'b' .* and was deleted"):
+        await desk.import_("night", lines({"id": "b", "headline": "Quite another"}))
+    assert await order(desk) == ["a", "c"]
+
+
+async def test_a_story_that_says_something_else_is_refused(desk):
+    await desk.create_story({"slug": "night", "headline": "Mine"})
+    with pytest.raises(ConflictError, match=r"line 1: story 'night' is stored already with another headline, status"):
+        await desk.import_("night", lines(STORY, {"id": "a", "headline": "One"}))
+    await desk.delete_story("night")
+    with pytest.raises(GoneError, match="never returns"):
+        await desk.import_("night", lines(STORY))
+
+
+async def test_posts_without_id_get_the_same_one_each_time(desk):
+    rows = [{"headline": "One"}, {"headline": "Two", "body": "b"}]
+    await desk.import_("night", lines(STORY, *rows))
+    report = await desk.import_("night", lines(STORY, *rows))
+    assert (report.added, report.skipped) == (0, 2)
+
+
+async def test_dry_run_checks_and_stores_nothing(desk):
+    report = await desk.import_("night", lines(STORY, {"id": "a", "headline": "One"}), dry_run=True)
+    assert (report.added, report.skipped) == (1, 0)
+    assert await desk.stories() == []
+    with pytest.raises(InvalidError):
+        await desk.import_("night", lines(STORY, b"{"), dry_run=True)
+
+
+async def test_a_rerun_finishes_what_broke_off_and_keeps_the_order(desk, elsewhere, monkeypatch):
+    monkeypatch.setattr(transfer, "BATCH_POSTS", 10)
+    rows = [{"id": f"p{n}", "headline": f"h{n}", **({"body": "b"} if n % 3 else {})} for n in range(45)]
+    story = {
+        "story": {"headline": "n", "version": 77, "pinned_post_id": "p44", "date_modified": "2026-11-03T20:00:00Z"}
+    }
+
+    def breaks(done, of):
+        assert of == 45
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await desk.import_("night", lines(story, *rows), breaks)
+    assert len(await order(desk)) == 20
+    report = await desk.import_("night", lines(story, *rows))
+    assert (report.added, report.skipped) == (25, 20)
+    assert await order(desk) == [f"p{n}" for n in range(45)]
+    held = await desk.story("night")
+    assert (held["version"], held["pinned_post_id"], held["post_count"]) == (77, "p44", 45)
+    whole = await exported(desk)
+    await elsewhere.import_("night", io.BytesIO(whole))
+    assert await exported(elsewhere) == whole
+
+
+async def test_readers_are_told_once(desk, monkeypatch):
+    monkeypatch.setattr(transfer, "BATCH_POSTS", 10)
+    subscriber = desk.store.link.subscriber()
+    async with subscriber.pubsub() as channel:
+        await channel.subscribe(desk.store.keys.channel("night"))
+        assert (await channel.get_message(timeout=5))["type"] == "subscribe"
+        await desk.import_("night", lines(STORY, *({"id": f"p{n}", "headline": "h"} for n in range(45))))
+        await desk.edit_story("night", {"headline": "Done"})
+        told = [orjson.loads((await channel.get_message(timeout=5))["data"])["type"] for _ in range(2)]
+    await subscriber.aclose()
+    await subscriber.connection_pool.aclose()
+    assert told == ["reset", "story.updated"]
+
+
+async def test_chunks_from_a_network_are_lines_too(desk):
+    rows = b"".join(lines(STORY, {"id": "a", "headline": "Zoë"}, {"id": "b", "headline": "h"}))
+
+    async def chunks():
+        for n in range(0, len(rows), 7):
+            yield rows[n : n + 7]
+
+    assert (await desk.import_("night", chunks())).added == 2
+    assert (await desk.post("night", "a"))["headline"] == "Zoë"
+
+
+def test_a_line_without_end_is_not_read_to_its_end():
+    file = io.BytesIO(b"x" * (transfer.LINE_BYTES * 10))
+    assert len(next(transfer.lines_of(file))) <= transfer.LINE_BYTES + 2
+    with pytest.raises(InvalidError, match="line 1: is longer"):
+        transfer.check_file("night", transfer.lines_of(io.BytesIO(b"x" * (transfer.LINE_BYTES * 3))))
+
+
+# Order, over everything that may stand in a file
+
+BETWEEN = strategies.integers(0, 30)
+MAYBE = strategies.one_of(strategies.none(), BETWEEN)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    strategies.lists(strategies.tuples(MAYBE, MAYBE), min_size=1, max_size=12),
+    strategies.sets(BETWEEN),
+)
+def test_places_are_unique_and_missing_ones_keep_the_order(rows, stored):
+    """Rows are (given sort_time, date_published), in milliseconds after NOW - 30."""
+
+    def time(ms):
+        return "" if ms is None else format_time(NOW - 30 + ms)
+
+    entries = [
+        transfer.Entry(n + 1, Post(id=f"p{n}", sort_time=time(sort), date_published=time(date)), "")
+        for n, (sort, date) in enumerate(rows)
+    ]
+    taken = {NOW - 30 + ms: f"s{ms}" for ms in stored}
+    fixed = [sort for sort, _ in rows if sort is not None]
+    try:
+        transfer.place(entries, NOW, dict(taken))
+    except InvalidError:
+        event("no room")
+        return
+    placed = [parse_time(entry.post.sort_time) for entry in entries]
+    assert len(set(placed)) == len(placed)
+    assert not set(placed) & set(taken)
+    if fixed == sorted(fixed, reverse=True):
+        assert placed == sorted(placed, reverse=True)
+        if not stored and len(set(fixed)) == len(fixed):
+            assert all(sort is None or ms == NOW - 30 + sort for (sort, _), ms in zip(rows, placed, strict=True))
+
+
+@given(strategies.lists(strategies.tuples(strategies.none(), MAYBE), min_size=1, max_size=12), strategies.sets(BETWEEN))
+def test_without_given_times_there_is_always_room(rows, stored):
+    entries = [
+        transfer.Entry(n + 1, Post(id=f"p{n}", date_published="" if date is None else format_time(NOW - date)), "")
+        for n, (_, date) in enumerate(rows)
+    ]
+    transfer.place(entries, NOW, {NOW - ms: f"s{ms}" for ms in stored})
+    placed = [parse_time(entry.post.sort_time) for entry in entries]
+    assert placed == sorted(set(placed), reverse=True)
+    assert placed[0] <= NOW + len(rows)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\x00", b"{}", b'{"id":1}', b'{"story":[]}', b'{"a":' * 3000, b'{"images":{}}', b"9" * 5000, b"NaN"]
+)
+def test_rubbish_is_a_bad_line_and_nothing_else(raw):
+    with pytest.raises(StoppressError) as caught:
+        transfer.check_file("night", [raw, raw])
+    assert caught.value.extra["line"] in (1, 2)
