@@ -65,7 +65,7 @@ function show(sample) {
     [held.p50, held.p95, held.p99].forEach((ms, n) => (row.children[n + 1].textContent = milliseconds(ms)));
   }
   const store = sample.store ?? {};
-  $("store").textContent = store.status === "ok" ? "Heard" : `Not heard${store.stale_since ? ` since ${store.stale_since.slice(11, 19)} UTC` : ""}`;
+  $("store").textContent = store.status === "ok" ? "Connected" : `Not heard${store.stale_since ? ` since ${store.stale_since.slice(11, 19)} UTC` : ""}`;
   $("store").classList.toggle("is-bad", store.status !== "ok");
   const stories = Object.entries(sample.stories ?? {}).sort(([a, one], [b, two]) => two.readers - one.readers || (a < b ? -1 : 1));
   $("no-stories").hidden = stories.length > 0;

@@ -26,7 +26,7 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-EMPTY_POST: dict[str, Any] = {name: "" for name in Post.__struct_fields__}  # strict templates want every name
+EMPTY_POST: dict[str, Any] = dict.fromkeys(Post.__struct_fields__, "")  # strict templates want every name
 STATE_SKIP = frozenset({"content_html", "body", "article_body"})
 LONG_PINNED_CHARS = 700
 CORRECTION_NAMES = {"correction": "Correction", "clarification": "Clarification", "retraction": "Retraction"}

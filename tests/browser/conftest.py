@@ -57,6 +57,7 @@ class Site:
     settings: Settings
     browser: Browser
     hub: Hub
+    until: Callable[..., Awaitable[None]]
     said: list[str]
 
     async def open(self, path: str, *, width: int = 1280, height: int = 900, **context: object) -> Page:
@@ -102,9 +103,7 @@ class Site:
 
     async def holds(self, page: Page, expression: str) -> None:
         """Wait until it is true in the page. (Playwright's own wait evaluates in the page, which our CSP forbids.)"""
-        async with asyncio.timeout(15):
-            while not await page.evaluate(expression):
-                await asyncio.sleep(0.005)
+        await self.until(lambda: page.evaluate(expression))
 
     async def normal(self, page: Page) -> str:
         """The page's DOM as text, without what may differ."""
@@ -141,6 +140,6 @@ async def site(
     await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
-    yield Site(ready.result(), Desk(store), settings, chromium, app.state.hub, [])
+    yield Site(ready.result(), Desk(store), settings, chromium, app.state.hub, until, [])
     signal.raise_signal(signal.SIGTERM)  # what stops it in earnest
     await serving
