@@ -83,6 +83,14 @@ class StoreServer:
     data_dir: Path
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and no zombie (which nobody may reap for a while)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def answers(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as link:
         try:

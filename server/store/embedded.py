@@ -30,6 +30,7 @@ from . import janitor
 
 SOCKET_BYTES = 100  # sun_path holds 108 on Linux, 104 on macOS, with the final NUL
 START_S = 60.0  # reading a large append-only file takes a while; a server that says "loading" gets longer
+HUNG_S = 10.0  # for one that somebody else runs, and that says nothing
 PING_S = 2.0
 LOG_BYTES = 1_000_000
 BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -108,9 +109,13 @@ class Embedded:
             return  # somebody still needs the server
         finally:
             os.close(lease)
+        link = janitor.connect(self.socket_path)
+        if link is None:
+            return  # it never came up, or has gone already
+        link.close()
         with open(self.directory / "janitor.lock", "ab") as only:
             if not janitor.locked(only):
-                return
+                return  # one is waiting already, and counts from now
         _spawn([sys.executable, "-I", "-S", janitor.__file__, str(self.directory), str(self.grace_s)], cwd="/")
 
     def alive(self) -> bool:
@@ -145,11 +150,11 @@ class Embedded:
                 return b""
 
     def _start(self) -> None:
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + HUNG_S
         started: subprocess.Popen[bytes] | None = None
         while True:
-            if started is None:
-                started = self._spawn_server()
+            if started is None and (started := self._spawn_server()):
+                deadline = time.monotonic() + START_S
             said = self._ask()
             if said == b"+PONG":
                 return

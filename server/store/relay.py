@@ -69,7 +69,9 @@ class Relay:
         self._again: set[str] = set()  # stories to be repaired once more: something came while it was under way
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
+        self._refills: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._heard_at = time.time()
         hub.on_short = self._short
 
     # What transports and pages ask
@@ -85,8 +87,9 @@ class Relay:
             # Shielded: who gives up waiting must not take the story from the others.
             feed = await asyncio.shield(self._loading[slug])
         elif feed.short:
-            with contextlib.suppress(StoreError):  # better a short page than none
-                await self._refill(slug)
+            with contextlib.suppress(StoreError, TimeoutError):  # better a short page than none
+                async with asyncio.timeout(AHEAD_S):
+                    await asyncio.shield(self._short(slug))
         if feed.deleted:
             raise GoneError(f"the story {slug} was deleted")
         return feed
@@ -108,7 +111,6 @@ class Relay:
         watch = self._spawn(self._watch())
         try:
             while True:
-                self._heard_at = time.time()
                 started = time.monotonic()
                 try:
                     await self._listen()
@@ -172,7 +174,7 @@ class Relay:
             message = await pubsub.get_message(timeout=TICK_S)
             now = time.monotonic()
             if message is not None:
-                heard = now
+                heard, self._heard_at = now, time.time()
                 if message["type"] == "pmessage":
                     self._handle(message)
                 elif message["type"] in ("psubscribe", "subscribe"):
@@ -182,7 +184,6 @@ class Relay:
                     await asyncio.sleep(0)
                 continue
             if now - heard > DEAF_S:
-                self._heard_at = time.time() - (now - heard)
                 raise DeafError(f"nothing heard for {now - heard:.1f} s, not even the probe")
             if now - heard > PROBE_S and now - probed > PROBE_S:
                 probed = now
@@ -246,7 +247,7 @@ class Relay:
             self._overtaken.discard(slug)
             del self._loading[slug]
         if overtaken:
-            await self.repair(slug)
+            self.repair(slug)
         return feed
 
     def _refuse_unknown(self, slug: str) -> None:
@@ -318,19 +319,23 @@ class Relay:
                 self._again.add(slug)
                 return
 
-    def _short(self, slug: str) -> None:
-        self._spawn(self._refill(slug))
+    def _short(self, slug: str) -> asyncio.Task[None]:
+        """Deletions ate into what is held: read more, once for all who ask; readers notice nothing."""
+        if slug not in self._refills:
+            self._refills[slug] = self._spawn(self._refill(slug))
+        return self._refills[slug]
 
     async def _refill(self, slug: str) -> None:
-        """Deletions ate into what is held: read more, readers notice nothing."""
         feed = self.hub.feeds.get(slug)
-        if feed is None or not feed.short:
-            return
         try:
+            if feed is None or not feed.short:
+                return
             state = await self.store.load(slug, self._keep)
         except (NotFoundError, GoneError):
             self.repair(slug)
             return
+        finally:
+            del self._refills[slug]
         if self.hub.feeds.get(slug) is feed and not feed.refill(state):
             self.repair(slug)
 

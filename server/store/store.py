@@ -129,6 +129,12 @@ class Store:
         held = await self._read("page", slug, below=below, count=limit + 1)
         return [_POST.decode(one) for one in held[:limit]], len(held) > limit
 
+    async def newer(self, slug: str, after: str, limit: int = 50) -> tuple[list[Post], bool]:
+        """The listed posts next above the post `after`, newest first; and whether there are more above them."""
+        above = f"({parse_time((await self.post(slug, after)).sort_time)}"
+        held = await self._read("newer", slug, above=above, count=limit + 1)
+        return [_POST.decode(one) for one in reversed(held[:limit])], len(held) > limit
+
     async def load(self, slug: str, keep: int) -> StoryState:
         """What a hub holds: the newest `keep` posts, the pinned one, all key events. NotFoundError, GoneError."""
         answer = await self._story_script("load", slug, keep=keep)
@@ -149,7 +155,7 @@ class Store:
         None when they cannot be proved complete: another epoch, a trimmed log, a barrier between, too many, or a
         position ahead of the store.
         """
-        answer = await self._story_script("events", slug, after=after, most=self.settings.log_events)
+        answer = await self._story_script("events", slug, after=after, most=self.settings.ring_events)
         if answer[0] != b"ok" or answer[1].decode() != epoch:
             return None
         top = int(answer[2])
@@ -417,11 +423,16 @@ class Store:
 
     async def _forget(self) -> None:
         """After a purge: have the server write its file anew, for the old one still tells what was erased."""
-        if self.link.embedded:
+        if not self.link.embedded:
+            return  # how another server keeps its files is its operator's business
+        for _ in range(100):
             try:
                 await self.client.bgrewriteaof()
-            except (*LOST, ResponseError):
-                return  # one is under way; the next purge or the file's growth brings another
+                return
+            except LOST:
+                return
+            except ResponseError:  # one is under way, begun before the purge
+                await asyncio.sleep(0.1)
 
     def _key_of(self, slug: str, key: str) -> str:
         # A digest: keys come from outside, in any length and alphabet.

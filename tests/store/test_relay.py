@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import orjson
 import pytest
-from tests_store_helpers import create, draft
+from tests_store_helpers import NOW, create, draft
 
+from conftest import runs
 from stoppress.hub.hub import Hub, Limits
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import GoneError, NotFoundError
+from stoppress.settings import Settings
 from stoppress.store import relay as module
 from stoppress.store.relay import Relay
 from stoppress.store.store import Store
@@ -75,7 +79,7 @@ async def test_changes_arrive_in_order_and_equal_the_store(relay: Relay, store: 
 
     for n in range(30):
         await store.commit("fire", draft(f"p{n}", now=n))
-    await until(lambda: feed.seq == 31)
+    await until(lambda: reader.seq == 31)
 
     assert reader.seqs == list(range(1, 32))
     loaded = await store.load("fire", 100)
@@ -113,10 +117,73 @@ async def test_a_severed_subscription_is_resumed_from_the_log(relay: Relay, stor
         if n % 5 == 0:
             await store.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         await store.commit("fire", draft(f"p{n}", now=n))
-    await until(lambda: feed.seq == 21)
+    await until(lambda: reader.seq == 21)
 
     assert reader.seqs == list(range(1, 22))
     assert [message["type"] for message in reader.heard].count("snapshot") == 1
+
+
+async def test_two_workers_hear_both_desks(relay: Relay, store: Store, until) -> None:
+    await create(store)
+    far = await Store.open(store.settings)
+    async with relaying(far, "w2") as other:
+        readers = [Listener(one.hub, await one.ensure("fire")) for one in (relay, other)]
+        for n in range(10):
+            await (store, far)[n % 2].commit("fire", draft(f"p{n}", now=n))
+        await until(lambda: all(reader.seq == 11 for reader in readers))
+        assert readers[0].heard[1:] == readers[1].heard[1:]
+        assert len(readers[0].heard) == 11
+    await far.aclose()
+
+
+async def test_a_killed_store_is_survived_by_readers(short_dir, until) -> None:
+    """Eight editors, the store killed twice under them: each reader hears each event once, in order."""
+    store = await Store.open(Settings(data_dir=short_dir, store_grace_s=0))
+    await create(store)
+    async with relaying(store) as one, relaying(store, "w2") as two:
+        readers = [Listener(relay.hub, await relay.ensure("fire")) for relay in (one, two)]
+        done: list[int] = []
+
+        async def editor(name: int) -> None:
+            for n in range(30):
+                done.append((await store.commit("fire", draft(f"e{name}-{n}", now=name * 100 + n))).seq)
+
+        async def killer() -> None:
+            for mark in (60, 150):
+                await until(lambda mark=mark: len(done) >= mark)
+                os.kill((await store.client.info("server"))["process_id"], signal.SIGKILL)
+
+        await asyncio.gather(killer(), *[editor(name) for name in range(8)])
+        await until(lambda: all(reader.seq == 241 for reader in readers))
+        for reader in readers:
+            assert reader.seqs == list(range(1, 242))
+            assert [message["type"] for message in reader.heard].count("snapshot") == 1
+        assert sorted(done) == list(range(2, 242))
+        loaded = orjson.dumps((await store.load("fire", 100)).snapshot(50, 1 << 20))
+        assert all(orjson.dumps(relay.hub.feeds["fire"].state.snapshot(50, 1 << 20)) == loaded for relay in (one, two))
+    pid = (await store.client.info("server"))["process_id"]
+    await store.aclose()
+    await until(lambda: not runs(pid))
+
+
+async def test_deletions_refill_what_a_page_shows(store: Store, until) -> None:
+    await create(store)
+    async with relaying(store) as relay:
+        relay._keep = 6
+        relay.hub.limits = Limits(backlog=3)
+        for n in range(12):
+            await store.commit("fire", draft(f"p{n}", now=n))
+        feed = await relay.ensure("fire")
+        reader = Listener(relay.hub, feed)
+        for n in range(11, 5, -1):
+            post = await store.post("fire", f"p{n}")
+            await store.commit("fire", rules.delete(post, NOW, purge=False))
+        await until(lambda: feed.seq == 19 and not feed.short)
+        shown = feed.state.snapshot(3, 1 << 20)
+        assert [post["id"] for post in shown["posts"]] == ["p5", "p4", "p3"]
+        assert shown["has_more"]
+        await until(lambda: reader.seq == 19)
+        assert [message["type"] for message in reader.heard].count("snapshot") == 1
 
 
 async def test_a_lost_message_is_found_without_another_one(relay: Relay, store: Store, until, monkeypatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from stoppress.newsroom import rules
 from stoppress.newsroom.model import Change, PostDraft, StoryDraft
 from stoppress.store.store import Committed, Store
@@ -17,4 +19,6 @@ async def create(store: Store, slug: str = "fire", **how: str) -> Committed:
 def draft(id: str, text: str = "x", now: int = 0, **fields: object) -> Change:
     """A post of `NOW + now` milliseconds."""
     made = PostDraft(headline=f"Post {text}", body=text, **fields)
-    return rules.publish(made, id=id, html=f"<p>{text}</p>", text=text, now=NOW + now, created=f"fp {text}")
+    return rules.publish(
+        made, id=id, html=f"<p>{text}</p>", text=text, now=NOW + now, created=str(crc32(text.encode()))
+    )
