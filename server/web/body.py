@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ from .problems import RequestError
 
 JSON_BYTES = 1024 * 1024
 FORM_BYTES = 16 * 1024
+SWALLOW_BYTES = 8 * 1024 * 1024
 IMPORT_BYTES = 512 * 1024 * 1024
 _JSON_TYPES = re.compile(r"application/(json|[a-z0-9.+-]+\+json)", re.I)
 _LINES_TYPES = re.compile(r"application/(jsonl|x-jsonlines|jsonlines|x-ndjson|ndjson|json)|text/plain", re.I)
@@ -62,15 +64,20 @@ async def _read(request: Request, limit: int, what: str) -> bytes:
 
 async def _chunks(request: Request, limit: int, what: str) -> AsyncIterator[bytes]:
     told = request.headers.get("content-length", "")
+    declared = int(told) if told.isascii() and told.isdigit() and len(told) < 20 else 0
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit or (told.isdigit() and int(told) > limit):
-            # The rest is not read: an answer that closes is cheaper than swallowing what a stranger sends.
-            rule = f"the body is too large: {what} may have {limit:,} bytes"
-            raise RequestError(413, rule, headers={"Connection": "close"})
-        if chunk:
-            yield chunk
+    # Who is still sending does not hear an answer: a little more than allowed is swallowed before it.
+    most = max(limit, SWALLOW_BYTES)
+    gave_up = declared > most
+    async with aclosing(request.stream()) as stream:
+        while not gave_up and (chunk := await anext(stream, None)) is not None:
+            size += len(chunk)
+            gave_up = size > most
+            if chunk and max(size, declared) <= limit:
+                yield chunk
+    if max(size, declared) > limit:
+        rule = f"the body is too large: {what} may have {limit:,} bytes"
+        raise RequestError(413, rule, headers={"Connection": "close"} if gave_up else {})
 
 
 def idempotency_key(request: Request) -> str:

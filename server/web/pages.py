@@ -50,7 +50,8 @@ class Shown:
     has_more: bool
     pinned: dict[str, Any] | None
     key_events: list[dict[str, Any]]
-    has_newer: bool = False
+    # Where newer posts are, as the query of their page; None = nothing is newer than these.
+    newer: dict[str, str] | None = None
 
     def message(self) -> dict[str, Any]:
         """As the snapshot (PROTOCOL, section 3)."""
@@ -80,7 +81,11 @@ class Pages:
 
     async def story(self, request: Request) -> Response:
         slug = slug_of(request)
-        shown = await self._stretch(slug, request.query_params.get("before", ""), self._settings.backlog)
+        before = request.query_params.get("before", "")
+        shown = await self._stretch(slug, before, self._settings.backlog)
+        if before:
+            # An empty page: what was older than `before` has gone since.
+            shown.newer = await self._newer(slug, shown.posts[0]["id"]) if shown.posts else {}
         return await self._story_page(request, shown, "")
 
     async def permalink(self, request: Request) -> Response:
@@ -90,6 +95,7 @@ class Pages:
         shown = await self._stretch(slug, "", self._settings.backlog)
         if all(post["id"] != id for post in shown.posts):
             shown = await self._around(slug, id, shown)
+            shown.newer = await self._newer(slug, shown.posts[0]["id"])
         return await self._story_page(request, shown, id)
 
     async def snapshot(self, request: Request) -> Response:
@@ -138,7 +144,6 @@ class Pages:
                 raise InvalidError("before", "must be the id of a post")
             posts, shown.has_more = await self._store.page(slug, before, limit)
             shown.posts = [public_post(slug, post) for post in posts]
-            shown.has_newer = bool(before)
         return shown
 
     async def _around(self, slug: str, id: str, newest: Shown) -> Shown:
@@ -149,12 +154,15 @@ class Pages:
         if post.status not in ("published", "withdrawn"):
             raise NotFoundError("There is no such post.")
         older, newest.has_more = await self._store.page(slug, id, AROUND)
-        newer, newest.has_newer = await self._newer(slug, id)
+        newer, _ = await self._store.newer(slug, id, AROUND)
         newest.posts = [public_post(slug, one) for one in (*newer, post, *older)]
         return newest
 
-    async def _newer(self, slug: str, id: str) -> tuple[list[Any], bool]:
-        return [], True
+    async def _newer(self, slug: str, id: str) -> dict[str, str] | None:
+        """The query of the page that ends just above the post `id`."""
+        limit = self._settings.backlog
+        posts, _ = await self._store.newer(slug, id, limit + 1)
+        return {"before": posts[0].id} if len(posts) > limit else {} if posts else None
 
     async def _story_page(self, request: Request, shown: Shown, focus_id: str) -> Response:
         slug = shown.story["slug"]
@@ -177,7 +185,7 @@ class Pages:
                 "sort": sort,
                 "has_more": shown.has_more,
                 "older_url": _address(slug, {"before": older, **asked}) if older else None,
-                "newer_url": _address(slug, asked) if shown.has_newer else None,
+                "newer_url": None if shown.newer is None else _address(slug, {**shown.newer, **asked}),
                 "focus_id": focus_id,
                 "now_ms": _now_ms(),
             }
