@@ -65,7 +65,7 @@ async def import_(run: Run, slug: str, file: object, dry_run: bool) -> None:
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
     already is skipped, so a broken import is finished by running it again. Readers get one new snapshot at the end.
     """
-    from ..desk.transfer import lines_of
+    from ..desk.lines import lines_of
 
     bar = _Bar()
     report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run)  # type: ignore[arg-type]

@@ -10,8 +10,9 @@ import orjson
 import pytest
 from hypothesis import event, given, settings, strategies
 
-from stoppress.desk import transfer
+from stoppress.desk import order, transfer
 from stoppress.desk.desk import Desk
+from stoppress.desk.lines import LINE_BYTES, Entry, check_file, lines_of
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, StoppressError
 from stoppress.newsroom.model import Post
 from stoppress.newsroom.times import format_time, parse_time
@@ -43,7 +44,7 @@ async def exported(desk, slug="night"):
     return b"".join([line async for line in desk.export(slug)])
 
 
-async def order(desk, slug="night"):
+async def ids(desk, slug="night"):
     return [post["id"] for post in (await desk.posts(slug))["posts"]]
 
 
@@ -121,7 +122,7 @@ async def test_reading_order_is_kept_whatever_the_dates_say(desk):
         {"id": "g", "headline": "g", "date_published": "2026-11-03T18:00:00Z"},
     ]
     await desk.import_("night", lines(STORY, *rows))
-    assert await order(desk) == list("abcdefg")
+    assert await ids(desk) == list("abcdefg")
     posts = {post["id"]: post for post in (await desk.posts("night"))["posts"]}
     assert posts["d"]["date_published"] == ""
     assert posts["b"]["date_modified"] == "2026-11-03T23:59:00.000Z"
@@ -136,11 +137,11 @@ async def test_posts_alone_go_between_those_of_a_story_by_their_dates(desk):
         await desk.publish("night", {"id": f"at{hour}", "headline": "h", "date_published": time})
     row = {"id": "at19", "headline": "h", "date_published": "2026-11-03T19:00:00Z"}
     await desk.import_("night", lines(row, {"id": "below", "headline": "h"}))
-    assert await order(desk) == ["at20", "at19", "below", "at18"]
+    assert await ids(desk) == ["at20", "at19", "below", "at18"]
     # A time that is taken moves by a millisecond, and the line stays at its place in the file.
     row = {"id": "tie", "headline": "h", "date_published": "2026-11-03T20:00:00Z"}
     await desk.import_("night", lines(row, {"id": "below-tie", "headline": "h"}))
-    assert await order(desk) == ["at20", "tie", "below-tie", "at19", "below", "at18"]
+    assert await ids(desk) == ["at20", "tie", "below-tie", "at19", "below", "at18"]
     held = (await desk.story("night"))["version"]
     await desk.import_("night", lines({"id": "late", "headline": "h"}))
     assert (await desk.story("night"))["version"] == held + 1
@@ -227,7 +228,7 @@ async def test_a_missing_sort_time_without_room_is_refused(desk):
         await desk.import_("night", lines(STORY, *rows))
     assert caught.value.extra["line"] == 3
     await desk.import_("night", lines(STORY, rows[0], rows[1], rows[3]))
-    assert await order(desk) == ["a", "b", "d"]
+    assert await ids(desk) == ["a", "b", "d"]
 
 
 async def test_a_stored_id_is_skipped_if_it_says_the_same_and_refused_if_not(desk):
@@ -238,14 +239,14 @@ async def test_a_stored_id_is_skipped_if_it_says_the_same_and_refused_if_not(des
     report = await desk.import_("night", lines(*rows, {"id": "c", "headline": "Three"}))
     assert (report.added, report.skipped) == (1, 2)
     assert (await desk.post("night", "a"))["headline"] == "Edited"
-    assert await order(desk) == ["a", "c"]
+    assert await ids(desk) == ["a", "c"]
     other = {"id": "a", "headline": "Quite another"}
     with pytest.raises(ConflictError, match=r"line 2: id: 'a' is stored already with other content") as caught:
         await desk.import_("night", lines({"id": "d", "headline": "Four"}, other))
     assert caught.value.extra["line"] == 2
     with pytest.raises(ConflictError, match=r"line 1: id: 'b' .* and was deleted"):
         await desk.import_("night", lines({"id": "b", "headline": "Quite another"}))
-    assert await order(desk) == ["a", "c"]
+    assert await ids(desk) == ["a", "c"]
 
 
 async def test_a_story_that_says_something_else_is_refused(desk):
@@ -286,10 +287,10 @@ async def test_a_rerun_finishes_what_broke_off_and_keeps_the_order(desk, elsewhe
 
     with pytest.raises(KeyboardInterrupt):
         await desk.import_("night", lines(story, *rows), breaks)
-    assert len(await order(desk)) == 20
+    assert len(await ids(desk)) == 20
     report = await desk.import_("night", lines(story, *rows))
     assert (report.added, report.skipped) == (25, 20)
-    assert await order(desk) == [f"p{n}" for n in range(45)]
+    assert await ids(desk) == [f"p{n}" for n in range(45)]
     held = await desk.story("night")
     assert (held["version"], held["pinned_post_id"], held["post_count"]) == (77, "p44", 45)
     whole = await exported(desk)
@@ -323,10 +324,10 @@ async def test_chunks_from_a_network_are_lines_too(desk):
 
 
 def test_a_line_without_end_is_not_read_to_its_end():
-    file = io.BytesIO(b"x" * (transfer.LINE_BYTES * 10))
-    assert len(next(transfer.lines_of(file))) <= transfer.LINE_BYTES + 2
+    file = io.BytesIO(b"x" * (LINE_BYTES * 10))
+    assert len(next(lines_of(file))) <= LINE_BYTES + 2
     with pytest.raises(InvalidError, match="line 1: is longer"):
-        transfer.check_file("night", transfer.lines_of(io.BytesIO(b"x" * (transfer.LINE_BYTES * 3))))
+        check_file("night", lines_of(io.BytesIO(b"x" * (LINE_BYTES * 3))))
 
 
 # Order, over everything that may stand in a file
@@ -347,13 +348,13 @@ def test_places_are_unique_and_missing_ones_keep_the_order(rows, stored):
         return "" if ms is None else format_time(NOW - 30 + ms)
 
     entries = [
-        transfer.Entry(n + 1, Post(id=f"p{n}", sort_time=time(sort), date_published=time(date)), "")
+        Entry(n + 1, Post(id=f"p{n}", sort_time=time(sort), date_published=time(date)), "")
         for n, (sort, date) in enumerate(rows)
     ]
     taken = {NOW - 30 + ms: f"s{ms}" for ms in stored}
     fixed = [sort for sort, _ in rows if sort is not None]
     try:
-        transfer.place(entries, NOW, dict(taken))
+        order.place(entries, NOW, dict(taken))
     except InvalidError:
         event("no room")
         return
@@ -369,10 +370,10 @@ def test_places_are_unique_and_missing_ones_keep_the_order(rows, stored):
 @given(strategies.lists(strategies.tuples(strategies.none(), MAYBE), min_size=1, max_size=12), strategies.sets(BETWEEN))
 def test_without_given_times_there_is_always_room(rows, stored):
     entries = [
-        transfer.Entry(n + 1, Post(id=f"p{n}", date_published="" if date is None else format_time(NOW - date)), "")
+        Entry(n + 1, Post(id=f"p{n}", date_published="" if date is None else format_time(NOW - date)), "")
         for n, (_, date) in enumerate(rows)
     ]
-    transfer.place(entries, NOW, {NOW - ms: f"s{ms}" for ms in stored})
+    order.place(entries, NOW, {NOW - ms: f"s{ms}" for ms in stored})
     placed = [parse_time(entry.post.sort_time) for entry in entries]
     assert placed == sorted(set(placed), reverse=True)
     assert placed[0] <= NOW + len(rows)
@@ -383,5 +384,5 @@ def test_without_given_times_there_is_always_room(rows, stored):
 )
 def test_rubbish_is_a_bad_line_and_nothing_else(raw):
     with pytest.raises(StoppressError) as caught:
-        transfer.check_file("night", [raw, raw])
+        check_file("night", [raw, raw])
     assert caught.value.extra["line"] in (1, 2)
