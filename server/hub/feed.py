@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from ..newsroom.public import post_id_of, redacted
 from .frame import Batch, Frame
@@ -59,6 +60,7 @@ class Feed:
         self._on_short = on_short
         self._ring: deque[Frame] = deque()
         self._ring_bytes = 0
+        self._waiting: WeakSet[Frame] = WeakSet()  # left the ring, but may still wait for a slow reader
         self._refill: StoryState | None = None
         self._batches: dict[int, Batch] = {}
         self._resumes: dict[int, Batch] = {}
@@ -122,8 +124,8 @@ class Feed:
     def replace(self, state: StoryState) -> None:
         """Continuity cannot be proved: from here on `state` holds, and every reader is owed a snapshot."""
         self.state = state
-        self._ring.clear()
-        self._ring_bytes = 0
+        while self._ring:
+            self._drop_oldest()
         self._refill = None
         for reader in self.readers:
             reader.seq = UNPROVEN
@@ -230,19 +232,22 @@ class Feed:
     def _drop_oldest(self) -> None:
         frame = self._ring.popleft()
         self._ring_bytes -= len(frame.raw or b"")
+        self._waiting.add(frame)
 
     def _redact(self, event: dict[str, Any]) -> None:
-        """Retracted is gone (PROTOCOL section 3): what the ring holds of that post is swapped for the retraction."""
-        if event["type"] not in ("post.withdrawn", "post.deleted"):
+        """Retracted is gone (PROTOCOL section 3): what was told of that post is swapped for the retraction."""
+        retracts = event["type"] in ("post.withdrawn", "post.deleted")
+        if not retracts and event["type"] != "story.deleted":
             return
         current = event.get("post")
         post_id = post_id_of(event)
-        for frame in self._ring:
+        for frame in (*self._ring, *self._waiting):
             message = frame.message
-            if post_id_of(message) == post_id:
-                self._ring_bytes -= len(frame.raw or b"")
+            if not retracts:
+                frame.redact({**event, "seq": message["seq"], "at": message["at"]})
+            elif post_id_of(message) == post_id:
                 frame.redact(redacted(message, current))
             elif (pinned := message.get("pinned")) and pinned["id"] == post_id:
-                self._ring_bytes -= len(frame.raw or b"")
                 without = {name: held for name, held in message.items() if name != "pinned"}
                 frame.redact({**without, "pinned": current} if current else without)
+        self._ring_bytes = sum(len(frame.raw or b"") for frame in self._ring)

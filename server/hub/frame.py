@@ -21,7 +21,7 @@ class Frame:
     `written_ms`: when it was first written live to some reader; 0 = not yet.
     """
 
-    __slots__ = ("_at_ms", "_forms", "frames", "message", "raw", "written_ms")
+    __slots__ = ("__weakref__", "_at_ms", "_forms", "frames", "message", "raw", "written_ms")
 
     def __init__(self, message: dict[str, Any], raw: bytes | None = None, frames: tuple[Frame, ...] = ()) -> None:
         self.message = message

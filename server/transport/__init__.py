@@ -1,0 +1,1 @@
+"""Connections: the ASGI endpoints of the streams, the pump that drives the hub, and the server's life."""

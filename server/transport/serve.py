@@ -91,7 +91,7 @@ def listen(settings: Settings) -> socket.socket:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sys.platform == "linux":
-            # Ends a line whose peer acknowledges nothing or takes nothing, which no timer of ours can see after close().
+            # Ends a line whose peer takes nothing, which no timer of ours can do after transport.close().
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.send_timeout_s * 1000))
             made.setsockopt(socket.IPPROTO_TCP, 25, UNSENT_BYTES)  # TCP_NOTSENT_LOWAT; the socket module lacks it
         made.bind(where)

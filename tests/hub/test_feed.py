@@ -1,0 +1,323 @@
+"""The promises of a feed: order without gap or repeat for readers of any speed, and nothing retracted told again."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from story_model import Client, Editor, Moment, encoded, histories
+
+from stoppress.hub.feed import Feed, Limits
+from stoppress.hub.frame import Batch, Frame
+from stoppress.hub.position import Position
+from stoppress.hub.reader import Reader
+from stoppress.wire import native, sse
+
+KEEP = 8
+
+
+class Page(Reader):
+    """A reader whose line takes one message at a time, whenever the test says; it folds and checks what it gets."""
+
+    def __init__(self, client: Client | None = None) -> None:
+        super().__init__()
+        self.client = client
+        self.is_awake = False
+        self.line: deque[Frame] = deque()
+        self.told: list[int] = []
+
+    def wake(self) -> None:
+        self.is_awake = True
+
+    def take(self, feed: Feed) -> None:
+        if not self.line:
+            self.is_awake = False
+            batch = feed.take(self)
+            self.line.extend(batch.frames if batch else ())
+
+    def read(self) -> None:
+        """One message arrives, encoded when it leaves."""
+        if not self.line:
+            return
+        message = json.loads(self.line.popleft().form(native.encode))
+        if message["type"] == "snapshot":
+            self.client = Client.of(message)
+            self.told.append(-message["seq"])
+            return
+        assert self.client is not None, "neither snapshot nor a position of its own"
+        for event in message["events"] if message["type"] == "resumed" else [message]:
+            self.client.fold(event)  # asserts that the seq is the next
+            self.told.append(event["seq"])
+        if message["type"] == "resumed":
+            assert (self.client.epoch, self.client.seq) == (message["epoch"], message["seq"])
+
+
+def forms_of(feed: Feed) -> bytes:
+    """Everything the feed could still tell anybody, in every dialect, built just now."""
+    reader = Page()
+    frames: list[Frame] = []
+    for seq in range(feed.floor, feed.seq + 1):
+        frames += feed.resumed(seq).frames
+        reader.seq, reader.is_fresh = seq, False
+        batch = feed.take(reader)
+        frames += batch.frames if batch else ()
+    frames += feed.snapshot().frames
+    return b"".join(frame.form(native.encode) + frame.form(sse.encode) for frame in frames)
+
+
+@given(history=histories(most=25, may_end=True), data=st.data())
+def test_any_interleaving_keeps_order_without_gap_or_repeat(history: list[Moment], data: st.DataObject) -> None:
+    """Joins, leaves, events, wakes, takes and reads between any two of each other; the ring is far too small."""
+    limits = Limits(backlog=4, ring_events=data.draw(st.sampled_from([1, 3, 100]), label="ring"))
+    epochs = {"e1": [Editor(), *[moment.truth for moment in history]]}
+    todo: deque[Moment] = deque(history)
+    feed = Feed("a", Editor().load(KEEP), limits)
+    pages: list[Page] = []
+    pumps: list[Any] = []
+    truth = Editor()
+
+    def join() -> None:
+        page = Page()
+        start = data.draw(st.integers(-1, feed.seq + 1), label="joins from")
+        position = Position(feed.epoch, start) if start >= 0 else None
+        if 0 <= start <= feed.seq and feed.epoch in epochs:
+            page.client = Client.of(epochs[feed.epoch][start].snapshot(4, 10**6))
+        proven = feed.join(page, position)
+        assert proven == (position is not None and feed.floor <= start <= feed.seq)
+        if not proven:
+            page.client = None
+        pages.append(page)
+
+    for _ in range(data.draw(st.integers(5, 60), label="steps")):
+        step = data.draw(st.sampled_from(["event", "event", "event", "join", "leave", "pump", "step", "take", "read"]))
+        if step == "event" and todo:
+            moment = todo.popleft()
+            feed.apply(moment.event, moment.payload)
+            truth = moment.truth
+        elif step == "join":
+            join()
+        elif step == "leave" and pages:
+            feed.leave(pages.pop(data.draw(st.integers(0, len(pages) - 1))))
+        elif step == "pump" and feed.is_dirty:
+            pumps.append(feed.pump(1))
+        elif step == "step" and pumps:
+            next(pumps[0], None) or None
+        elif step == "take" and pages:
+            data.draw(st.sampled_from(pages)).take(feed)
+        elif step == "read" and pages:
+            data.draw(st.sampled_from(pages)).read()
+
+    for pump in [*pumps, feed.pump(1)]:
+        for _ in pump:
+            pass
+    for page in pages:
+        owed = page.is_fresh or page.seq != feed.seq
+        assert page.is_awake or page.is_fresh or not owed, "behind, and nobody woke it"
+        while page.line or owed:
+            page.take(feed)
+            page.read()
+            owed = page.is_fresh or page.seq != feed.seq
+        assert page.client is not None
+        assert page.client.seq == feed.seq
+        assert page.client.story == truth.snapshot(4, 10**6)["story"]
+        assert page.client.posts == truth.listed()[: len(page.client.posts)]
+        assert page.client.pinned == truth.snapshot(4, 10**6)["pinned"]
+        for earlier, later in zip(page.told, page.told[1:], strict=False):
+            assert later < 0 or later == abs(earlier) + 1
+
+
+@given(history=histories(most=25, may_end=True), data=st.data())
+def test_what_was_retracted_is_told_nowhere(history: list[Moment], data: st.DataObject) -> None:
+    """Not in a frame, a batch, a resume or a snapshot, and not by a batch that waits for a slow reader."""
+    feed = Feed("a", Editor().load(KEEP), Limits(backlog=4))
+    slow = Page()
+    feed.join(slow, feed.position)
+    waiting: list[Batch] = []
+    for moment in history:
+        feed.apply(moment.event, moment.payload)
+        forms_of(feed)  # warms every cache
+        if data.draw(st.booleans(), label="taken by a slow reader") and (batch := feed.take(slow)) and batch.is_live:
+            waiting.append(batch)
+
+        told = forms_of(feed).decode()
+        told += b"".join(frame.form(native.encode) for batch in waiting for frame in batch.frames).decode()
+        assert not [secret for secret in moment.truth.secrets() if secret in told]
+
+
+@given(history=histories(most=25))
+def test_the_ring_is_bounded_and_redaction_keeps_its_books(history: list[Moment]) -> None:
+    feed = Feed("a", Editor().load(KEEP), Limits(ring_events=5, ring_bytes=2000))
+    for moment in history:
+        feed.apply(moment.event, moment.payload)
+        held = [len(frame.raw or b"") for frame in feed._ring]
+
+        assert feed._ring_bytes == sum(held)
+        assert len(held) == 1 or (len(held) <= 5 and sum(held) <= 2000)
+        assert feed.floor == feed.seq - len(held)
+
+
+def published(count: int, **limits: Any) -> tuple[Editor, Feed]:
+    editor = Editor()
+    feed = Feed("a", editor.load(KEEP), Limits(**limits))
+    for _ in range(count):
+        event = editor.publish(0, key=False, pin=False)
+        feed.apply(event, encoded(event))
+    return editor, feed
+
+
+def test_readers_at_the_same_seq_share_one_batch_and_its_bytes() -> None:
+    """What a reader costs does not grow with what it missed."""
+    _, feed = published(5)
+    first, second = Page(), Page()
+    for page in (first, second):
+        feed.join(page, Position("e1", 2))
+        page.is_fresh = False
+
+    one, two = feed.take(first), feed.take(second)
+
+    assert one is two
+    assert one is not None
+    assert [frame.message["seq"] for frame in one.frames] == [3, 4, 5]
+    assert one.form(sse.encode) is one.form(sse.encode)
+    assert feed.take(first) is None
+
+
+def test_joiners_share_one_snapshot_and_one_resume_until_the_next_event() -> None:
+    editor, feed = published(5)
+    pages = [Page() for _ in range(4)]
+    for page, position in zip(pages, [None, None, Position("e1", 3), Position("e1", 3)], strict=True):
+        feed.join(page, position)
+    snapshot, same, resumed, alike = [feed.take(page) for page in pages]
+
+    assert snapshot is same
+    assert resumed is alike
+    assert feed.counts.snapshots == feed.counts.resumes == 2
+    event = editor.publish(0, key=False, pin=False)
+    feed.apply(event, encoded(event))
+    assert feed.snapshot() is not snapshot
+
+
+def test_an_event_passes_through_with_the_very_bytes_of_the_store() -> None:
+    editor, feed = published(0)
+    page = Page()
+    feed.join(page, feed.position)
+    feed.take(page)
+    event = editor.publish(0, key=False, pin=False)
+    payload = json.dumps(event, indent=1).encode()
+
+    assert feed.apply(event, payload)
+    batch = feed.take(page)
+
+    assert batch is not None
+    assert batch.frames[0].form(native.encode) is payload
+
+
+def test_a_quiet_story_resumes_with_nothing_missed() -> None:
+    """However long it was quiet, and on a hub that has just loaded it."""
+    editor, _ = published(3)
+    feed = Feed("a", editor.load(KEEP))
+    page = Page()
+
+    assert feed.join(page, Position("e1", 3))
+    batch = feed.take(page)
+
+    assert batch is not None
+    assert json.loads(batch.frames[0].form(native.encode)) == {"type": "resumed", "epoch": "e1", "seq": 3, "events": []}
+
+
+@pytest.mark.parametrize(
+    "position",
+    [None, Position("e2", 5), Position("e1", 6), Position("e1", 2)],
+    ids=["none", "another epoch", "ahead", "below the ring"],
+)
+def test_what_cannot_be_proved_gets_a_snapshot(position: Position | None) -> None:
+    _, feed = published(5, ring_events=2)
+    page = Page()
+
+    assert not feed.join(page, position)
+    page.take(feed)
+    assert [frame.type for frame in page.line] == ["snapshot"]
+
+
+def test_replaced_state_is_a_snapshot_for_every_reader_once() -> None:
+    _, feed = published(5)
+    pages = [Page(), Page()]
+    for page in pages:
+        feed.join(page, feed.position)
+        feed.take(page)
+    other = Editor(epoch="e2")
+    other.publish(0, key=False, pin=False)
+
+    feed.replace(other.load(KEEP))
+    for _ in feed.pump():
+        pass
+
+    for page in pages:
+        assert page.is_awake
+        page.take(feed)
+        page.read()
+        assert page.client is not None
+        assert (page.client.epoch, page.client.seq) == ("e2", 1)
+        page.take(feed)
+        assert not page.line
+
+
+def test_an_overlap_is_dropped_and_a_hole_refused() -> None:
+    editor, feed = published(2)
+    old = editor.publish(0, key=False, pin=False)
+    feed.apply(old, encoded(old))
+    editor.publish(0, key=False, pin=False)
+    hole = editor.publish(0, key=False, pin=False)
+
+    assert not feed.apply(old, encoded(old))
+    with pytest.raises(ValueError, match="does not follow"):
+        feed.apply(hole, encoded(hole))
+    assert feed.seq == 3
+
+
+def test_a_deleted_story_keeps_nothing_but_that() -> None:
+    editor, feed = published(5)
+    page = Page()
+    feed.join(page, Position("e1", 4))
+    event = editor.delete_story()
+    feed.apply(event, encoded(event))
+
+    assert feed.deleted
+    assert feed.floor == feed.seq - 1
+    page.take(feed)
+    page.read()
+    assert page.client is not None
+    assert page.client.posts == []
+    assert feed.snapshot().frames[0].message["has_more"] is False
+
+
+def test_only_what_was_written_live_may_be_reported_as_seen() -> None:
+    editor, feed = published(3)
+    page = Page()
+    feed.join(page, Position("e1", 1))
+    feed.take(page)
+    event = editor.publish(0, key=False, pin=False)
+    feed.apply(event, encoded(event))
+    assert feed.written_at(page, 4) is None  # not taken yet
+    feed.take(page)
+
+    assert [feed.written_at(page, seq) is not None for seq in (0, 1, 2, 3, 4, 5)] == [False] * 4 + [True, False]
+    found = feed.written_at(page, 4)
+    assert found is not None
+    assert found.message["seq"] == 4
+
+
+def test_leaving_twice_counts_once() -> None:
+    _, feed = published(0)
+    page = Page()
+    feed.join(page)
+
+    feed.leave(page)
+    feed.leave(page)
+
+    assert (feed.counts.connects, feed.counts.disconnects) == (1, 1)
+    assert not feed.readers

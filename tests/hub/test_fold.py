@@ -1,0 +1,160 @@
+"""One state: whatever editors do, fold of events = snapshot = the truth, byte for byte, at every seq."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from story_model import Client, Editor, Moment, encoded, histories
+
+from stoppress.hub.feed import Feed, Limits
+from stoppress.hub.state import StoryState
+from stoppress.wire import native
+
+BACKLOG = 3
+KEEP = 2 * BACKLOG
+SIZES = st.sampled_from([1, 400, 700, 10**6])
+
+
+def snapshot_bytes(feed: Feed) -> bytes:
+    (frame,) = feed.snapshot().frames
+    return frame.form(native.encode)
+
+
+@given(history=histories(), size=SIZES, data=st.data())
+def test_feed_fold_and_truth_agree_at_every_seq(history: list[Moment], size: int, data: st.DataObject) -> None:
+    """A hub that reloads when deletions ate into its backlog, from a state of that moment, before or after it, a
+    client from the first event on, and the store's truth say the same."""
+    limits = Limits(backlog=BACKLOG, snapshot_bytes=size)
+    feed = Feed("a", Editor().load(KEEP), limits)
+    client = Client.of(Editor().snapshot(BACKLOG, size))
+    for n, moment in enumerate(history):
+        feed.apply(moment.event, moment.payload)
+        if feed.short and feed._refill is None:
+            at = data.draw(st.integers(max(0, n - 3), min(n + 3, len(history) - 1)), label="loaded at")
+            assert feed.refill(history[at].truth.load(KEEP))
+        client.fold(moment.event)
+        truth = moment.truth.snapshot(BACKLOG, size)
+
+        assert encoded(client.snapshot(BACKLOG, size)) == encoded(truth)
+        assert len(feed.state.posts) <= KEEP
+        if not feed.short:
+            assert snapshot_bytes(feed) == encoded(truth)
+    assert not feed.short or feed._refill is None
+
+
+@given(history=histories(), size=SIZES, data=st.data())
+def test_a_late_joiner_holds_an_unbroken_run_of_the_truth(
+    history: list[Moment], size: int, data: st.DataObject
+) -> None:
+    """From any snapshot on, a client shows the newest posts without a hole, and everything else exactly."""
+    start = data.draw(st.integers(0, len(history) - 1), label="joins after")
+    client = Client.of(history[start].truth.snapshot(BACKLOG, size))
+    for moment in history[start + 1 :]:
+        client.fold(moment.event)
+        truth = moment.truth
+        whole = truth.snapshot(10**6, 10**9)
+
+        assert client.posts == whole["posts"][: len(client.posts)]
+        assert client.has_more == (len(whole["posts"]) > len(client.posts))
+        assert client.story == whole["story"]
+        assert client.pinned == whole["pinned"]
+        assert client.key_events == whole["key_events"]
+
+
+@given(history=histories(), data=st.data())
+def test_a_hub_loaded_at_any_time_agrees(history: list[Moment], data: st.DataObject) -> None:
+    """Two workers that met the story at different times give the same bytes, unless one has to reload first."""
+    start = data.draw(st.integers(0, len(history) - 1), label="loaded after")
+    feed = Feed("a", history[start].truth.load(KEEP), Limits(backlog=BACKLOG))
+    for moment in history[start + 1 :]:
+        feed.apply(moment.event, moment.payload)
+        held = feed.state.posts
+        assert held == moment.truth.listed()[: len(held)]  # no hole, not even where a snapshot does not reach
+        if not feed.short:
+            assert snapshot_bytes(feed) == encoded(moment.truth.snapshot(BACKLOG, 512 * 1024))
+
+
+def test_short_is_told_at_once_and_a_refill_goes_unnoticed() -> None:
+    editor = Editor()
+    for _ in range(20):
+        editor.publish(0, key=False, pin=False)
+    short: list[str] = []
+    feed = Feed("a", editor.load(KEEP), Limits(backlog=BACKLOG), on_short=lambda feed: short.append(feed.slug))
+    for id in ("p20", "p19", "p18"):
+        event = editor.delete(id)
+        feed.apply(event, encoded(event))
+    assert not short
+
+    event = editor.delete("p17")
+    feed.apply(event, encoded(event))
+
+    assert short == ["a"]
+    assert feed.refill(editor.load(KEEP))
+    assert not feed.short
+    assert snapshot_bytes(feed) == encoded(editor.snapshot(BACKLOG, 10**6))
+
+
+def test_a_refill_of_another_epoch_or_from_below_the_ring_is_refused() -> None:
+    editor = Editor()
+    state = editor.load(KEEP)
+    feed = Feed("a", Editor().load(KEEP), Limits(ring_events=1))
+    for _ in range(3):
+        event = editor.publish(0, key=False, pin=False)
+        feed.apply(event, encoded(event))
+
+    assert not feed.refill(state)
+    assert not feed.refill(Editor(epoch="e2", seq=3).load(KEEP))
+
+
+def test_an_old_version_loses() -> None:
+    """A redacted resume may bring the newest version early; what follows must not undo it."""
+    editor = Editor()
+    editor.publish(0, key=True, pin=True)
+    old = editor.posts["p1"]
+    editor.edit("p1", key=True)
+    state = editor.load(KEEP)
+    event = {**editor._event("post.updated", post=old, story=editor.totals()), "seq": editor.seq + 1}
+
+    state.apply(event)
+
+    assert state.posts == [editor.posts["p1"]]
+    assert state.pinned == editor.posts["p1"]
+
+
+def test_a_pin_without_its_post_is_found_among_the_held() -> None:
+    """A redacted resume may have lost it; so may another server's event."""
+    editor = Editor()
+    editor.publish(0, key=False, pin=False)
+    state = editor.load(KEEP)
+    event = editor.pin("p1")
+    del event["pinned"]
+
+    state.apply(event)
+
+    assert state.pinned == editor.posts["p1"]
+
+
+@pytest.mark.parametrize(("epoch", "seq"), [("e1", 2), ("e1", 0), ("e2", 1)])
+def test_a_state_refuses_what_does_not_follow(epoch: str, seq: int) -> None:
+    state: StoryState = Editor().load(KEEP)
+    event = Editor().publish(0, key=False, pin=False)
+
+    with pytest.raises(ValueError, match="does not follow"):
+        state.apply({**event, "epoch": epoch, "seq": seq})
+    assert state.seq == 0
+
+
+def test_a_snapshot_stays_as_it_was_taken() -> None:
+    """It may be encoded only when a slow line is free, and the state moves on meanwhile."""
+    editor = Editor()
+    feed = Feed("a", editor.load(KEEP))
+    event = editor.publish(0, key=True, pin=True)
+    feed.apply(event, encoded(event))
+    taken = feed.snapshot().frames[0]
+    then = encoded(editor.snapshot(50, 10**6))
+
+    event = editor.edit("p1", key=False)
+    feed.apply(event, encoded(event))
+
+    assert taken.form(native.encode) == then

@@ -1,0 +1,109 @@
+"""The house rules that a reader of the code relies on: imports point down, the core is pure, every module says what
+it promises, and none grows beyond what one sitting takes in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import stoppress
+
+ROOT = Path(stoppress.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+# From the ground up; settings.py lies beside newsroom, the package's own __main__ beside cli.
+LAYERS = [
+    {"newsroom", "settings"},
+    {"hub"},
+    {"wire"},
+    {"store"},
+    {"desk"},
+    {"transport"},
+    {"web"},
+    {"cli", "demo", "__main__"},
+]
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+PURE = {"newsroom", "hub", "wire"}
+# Whatever waits, talks, or answers differently the second time.
+IMPURE = {
+    "asyncio", "concurrent", "fcntl", "http", "io", "logging", "multiprocessing", "os", "random", "redis", "secrets",
+    "select", "shutil", "signal", "socket", "ssl", "starlette", "subprocess", "sys", "tempfile", "threading", "time",
+    "urllib.request", "uuid", "uvicorn", "uvloop", "websockets", "click", "jinja2", "prometheus_client", "httpx",
+}  # fmt: skip
+CLOCKS = {"now", "utcnow", "today"}
+LINES = 400
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    return parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every import as an absolute dotted name (of the package: `stoppress.room…`) and its line, lazy ones too."""
+    package = ("stoppress", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += node.module.split(".") if node.module else []
+            for alias in node.names:
+                yield ".".join([*base, alias.name]), node.lineno
+
+
+def test_there_is_something_to_check() -> None:
+    """A moved package must not make the rules below pass on nothing."""
+    rooms = {room_of(path) for path in MODULES}
+
+    assert rooms >= PURE
+    assert rooms - {"__init__"} <= RANK.keys(), "a new room needs its place in LAYERS"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    upward = [
+        f"line {line}: {name}"
+        for name, line in imports(path)
+        if name.startswith("stoppress.") and RANK.get(name.split(".")[1], -1) > RANK[room]
+    ]
+
+    assert not upward
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in PURE], ids=name_of)
+def test_the_core_is_pure(path: Path) -> None:
+    """No I/O, clock, chance or environment: whoever calls passes them in, so every test is exact."""
+    impure = [
+        f"line {line}: {name}"
+        for name, line in imports(path)
+        if any(name == forbidden or name.startswith(forbidden + ".") for forbidden in IMPURE)
+    ]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+            impure.append(f"line {node.lineno}: .{node.func.attr}() reads a clock")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("open", "print"):
+            impure.append(f"line {node.lineno}: {node.func.id}()")
+        elif isinstance(node, ast.AsyncFunctionDef | ast.Await):
+            impure.append(f"line {node.lineno}: async")
+
+    assert not impure
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_says_what_it_promises_and_stays_small(path: Path) -> None:
+    text = path.read_text()
+
+    assert not text.strip() or ast.get_docstring(ast.parse(text)), "no docstring"
+    lines = text.count("\n")
+    assert lines <= LINES, "too long: make two modules of it"
