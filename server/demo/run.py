@@ -46,6 +46,7 @@ def run(
     settings = replace(settings, workers=1, drain_s=DRAIN_S)
     if port is None and not environ.get("PORT") and not environ.get("STOPPRESS_PORT"):
         settings = _on_free_port(settings, echo)
+    listen(settings).close()  # a taken port should be told before a story is stored
     asyncio.run(_run(settings, speed, open_browser, echo))
 
 
