@@ -32,6 +32,7 @@ const waiting = new Set();
 /** @type {Set<string>} new posts beyond a window, or below the fold in oldest-first order */
 const elsewhere = new Set();
 let provable = true;
+let rereading = false;
 let sample = 0;
 
 takeOver();
@@ -79,6 +80,7 @@ function position() {
 
 /** @param {any} received */
 function message(received) {
+  if (rereading) return; // what is missed now, the fresh page has, or its position brings
   if (received.type === "hello") {
     sample = Math.random() < received.sample ? 1 : 0;
     showStale(received.stale_since);
@@ -347,15 +349,18 @@ async function freshZones() {
   paint();
 }
 
-/** A window of older posts cannot be proved by a snapshot of the newest: read this page again. @param {number} seq */
+/** A snapshot holds the newest posts, which says nothing of a page of older ones: read it again. @param {number} seq */
 async function freshPage(seq) {
+  rereading = true;
   const fresh = await fetchPage(seq);
-  if (!fresh || (fresh.state.epoch === state.epoch && fresh.state.seq < state.seq)) return;
-  state = fresh.state;
-  times = new Times(fresh.zones);
-  provable = true;
-  paint();
-  line.again(); // and follow from there
+  rereading = false;
+  if (fresh) {
+    state = fresh.state;
+    times = new Times(fresh.zones);
+    provable = true;
+    paint();
+  }
+  line.again(); // and follow from there, or try once more
 }
 
 /** This page at `seq` or later; a cache may be a few seconds behind. @param {number} seq */
@@ -363,7 +368,7 @@ async function fetchPage(seq) {
   for (let tries = 0; tries < 5; tries += 1) {
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
-      if (answer.status === 404 || answer.status === 410) return null;
+      if (answer.status === 404 || answer.status === 410) location.reload(); // to be told so
       const fresh = answer.ok && readPage(new DOMParser().parseFromString(await answer.text(), "text/html"));
       if (fresh && (fresh.state.epoch !== state.epoch || fresh.state.seq >= seq)) return fresh;
     } catch {

@@ -117,8 +117,9 @@ export class View {
   article(post, copy = false) {
     const day = this.times.local(post.sort_time, this.zone).day;
     const own = !copy, isPinned = own && this.story.pinned_post_id === post.id;
-    const focus = own && this.focus === post.id ? " is-focus" : "";
-    const data = { "data-id": post.id, "data-version": post.version, "data-sort": post.sort_time };
+    const asked = own && this.focus === post.id;
+    const focus = asked ? " is-focus" : "";
+    const data = { tabindex: asked && "-1", autofocus: asked, "data-id": post.id, "data-version": post.version, "data-sort": post.sort_time };
     if (post.status === "withdrawn") {
       return h("article", { class: `post is-withdrawn${focus}`, id: own && `post-${post.id}`, ...data },
         this.when(post, day),
