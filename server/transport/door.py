@@ -40,9 +40,13 @@ def check(connection: HTTPConnection) -> Refusal | None:
 
 def is_welcome(connection: HTTPConnection) -> bool:
     """Readers need no cookie, so any origin may read, unless the operator narrows it. No Origin: not a page."""
-    origin = connection.headers.get("origin")
-    origins = connection.app.state.settings.origins
-    return not origins or origin is None or origin.lower() in origins
+    origin = connection.headers.get("origin", "").lower()
+    settings = connection.app.state.settings
+    if not settings.origins or not origin or origin in settings.origins:
+        return True
+    # This site's own page, whatever name it was asked by; a proxy before us may speak TLS for us.
+    own = {f"{scheme}://{connection.headers.get('host', '').lower()}" for scheme in ("http", "https")}
+    return origin in own or settings.public_url.lower().startswith(origin)
 
 
 def cors(connection: HTTPConnection) -> dict[str, str]:

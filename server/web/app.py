@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -61,7 +62,8 @@ def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
 async def compose(app: Starlette, settings: Settings, given: Store | None) -> AsyncIterator[None]:
     """Make the parts, hand them to the routes by `app.state`, keep the relay and the stats running."""
     store = given or await Store.open(settings)
-    worker = f"{socket.gethostname()}-{os.getpid()}"
+    # Containers of one image may all be process 1 of the same host name.
+    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     hub = Hub(
         Limits(
             backlog=settings.backlog,

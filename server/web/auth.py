@@ -14,13 +14,15 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from ..desk.tokens import Grant, Tokens
-from ..newsroom.errors import NotAllowedError
+from ..newsroom.errors import NotAllowedError, StoreError
 from ..settings import Settings
 from .body import read_form
 from .guard import host_name, is_loopback
 
 COOKIE = "stoppress_token"
 LOCAL = Grant(id="", name="this machine", role="viewer", story="*", created="")
+LATELY = 1000
+UNKNOWN = "the token is unknown or was revoked; ask for a new one"
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 HOW = "send Authorization: Bearer TOKEN; `stoppress token create --name NAME` makes one"
 
@@ -31,21 +33,26 @@ class Auth:
     def __init__(self, tokens: Tokens, settings: Settings) -> None:
         self.tokens = tokens
         self._settings = settings
+        self._lately: dict[int, Grant] = {}
 
     async def editor(self, conn: HTTPConnection, role: str, slug: str | None) -> Grant:
         """Who may do what needs `role` (to that story): by bearer token."""
-        grant = await self._bearer(conn)
-        if grant is None:
+        token = self._token(conn)
+        if token is None:
             raise NotAllowedError(f"no token: {HOW}", status=401)
+        grant = await self.tokens.find(token)
+        if grant is None:
+            raise NotAllowedError(UNKNOWN, status=401)
         if not grant.may(role, slug):
             raise grant.refusal(role, slug)
         return grant
 
     async def operator(self, conn: HTTPConnection) -> Grant:
         """Who may see the operations pages: by bearer token, cookie, or from this machine."""
-        grant = await self._bearer(conn)
-        if grant is None and COOKIE in conn.cookies:
-            grant = await self.tokens.find(conn.cookies[COOKIE])
+        token = self._token(conn) or conn.cookies.get(COOKIE, "")
+        grant = await self._known_or_kept(token) if token else None
+        if grant is None and "authorization" in conn.headers:
+            raise NotAllowedError(UNKNOWN, status=401)
         if grant is None and self._is_local(conn):
             grant = LOCAL
         if grant is None:
@@ -60,16 +67,31 @@ class Auth:
             return False
         return True
 
-    async def _bearer(self, conn: HTTPConnection) -> Grant | None:
+    @staticmethod
+    def _token(conn: HTTPConnection) -> str | None:
+        """The bearer token that was sent, None without one."""
         given = conn.headers.get("authorization")
         if given is None:
             return None
         scheme, _, token = given.partition(" ")
         if scheme.lower() != "bearer":
             raise NotAllowedError(f"Authorization: must be a bearer token, not {scheme[:20]!r}: {HOW}", status=401)
-        grant = await self.tokens.find(token.strip())
-        if grant is None:
-            raise NotAllowedError("the token is unknown or was revoked; ask for a new one", status=401)
+        return token.strip()
+
+    async def _known_or_kept(self, token: str) -> Grant | None:
+        """While the store is away, operators who were let in lately stay: that is when they look."""
+        hashed = hash(token)  # of this process only; the token itself is not kept
+        try:
+            grant = await self.tokens.find(token)
+        except StoreError:
+            if hashed in self._lately:
+                return self._lately[hashed]
+            raise
+        self._lately.pop(hashed, None)
+        if grant is not None:
+            self._lately[hashed] = grant
+            while len(self._lately) > LATELY:
+                del self._lately[next(iter(self._lately))]
         return grant
 
     def _is_local(self, conn: HTTPConnection) -> bool:

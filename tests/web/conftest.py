@@ -81,6 +81,11 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Site]:
             listening.close()
 
 
+@pytest.fixture(name="running")
+def _running() -> Callable[..., AbstractAsyncContextManager[Site]]:
+    return running
+
+
 @pytest.fixture
 async def site(settings: Settings, store: Store) -> AsyncIterator[Site]:
     async with running(settings, store) as made:

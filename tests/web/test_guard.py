@@ -1,0 +1,127 @@
+"""The door: which headers leave with every answer, and whose pages may read what."""
+
+from __future__ import annotations
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+READER = ("/", "/live/flood", "/live/flood/snapshot", "/live/flood/feed.json", "/live/none", "/assets/style.css")
+OWN = ("/dashboard", "/login", "/stats", "/metrics", "/api/stories", "/api/nothing")
+
+
+@pytest.fixture
+async def story(site):
+    await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
+
+
+def policy(answer) -> dict[str, str]:
+    return dict(part.split(maxsplit=1) for part in answer.headers["content-security-policy"].split(";"))
+
+
+async def test_every_answer_carries_the_safety_headers(site, story):
+    for path in (*READER, *OWN):
+        answer = await site.client.get(path)
+        rules = policy(answer)
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert rules["default-src"] == "'none'"
+        assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert rules["frame-ancestors"] == ("*" if path in READER else "'none'")
+
+
+async def test_an_answer_to_a_bug_carries_them_too_and_tells_nothing(site, story, monkeypatch, caplog):
+    async def broken(*_):
+        raise RuntimeError("a secret of the house")
+
+    monkeypatch.setattr(site.app.state.pages, "story", broken)
+    answer = await site.client.get("/live/flood")
+
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+    assert "secret" not in answer.text
+    assert (await site.client.get("/live/flood/snapshot")).status_code == 200
+
+
+async def test_any_page_may_read_what_readers_read(site, story):
+    foreign = {"Origin": "https://blog.example"}
+    for path in READER:
+        answer = await site.client.get(path, headers=foreign)
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+    asked = await site.client.options(
+        "/live/flood/snapshot", headers={**foreign, "Access-Control-Request-Method": "GET"}
+    )
+    assert asked.status_code == 204
+    assert "If-None-Match" in asked.headers["access-control-allow-headers"]
+    async with connect(site.socket_url("/live/flood/ws"), origin="https://blog.example", proxy=None) as socket:
+        assert b'"hello"' in (await socket.recv(decode=False))
+
+
+async def test_the_origins_setting_narrows_who_may_read(site_with):
+    async with site_with(origins=("https://news.example",)) as site:
+        await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
+        mine = await site.client.get("/live/flood/snapshot", headers={"Origin": "https://news.example"})
+        other = await site.client.get("/live/flood/snapshot", headers={"Origin": "https://blog.example"})
+        none = await site.client.get("/live/flood/snapshot")
+
+        assert mine.headers["access-control-allow-origin"] == "https://news.example"
+        assert "access-control-allow-origin" not in other.headers
+        # A cache must not give one origin's answer to another.
+        assert all("Origin" in answer.headers["vary"] for answer in (mine, none))
+        assert policy(mine)["frame-ancestors"] == "'self' https://news.example"
+        for path in ("/live/flood/ws", "/live/flood/ws?epoch=x&seq=1"):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(site.socket_url(path), origin="https://blog.example", proxy=None)
+            assert refused.value.response.status_code == 403
+        # This server's own page has an origin too.
+        for origin in ("https://news.example", site.url, None):
+            async with connect(site.socket_url("/live/flood/ws"), origin=origin, proxy=None) as socket:
+                assert b'"hello"' in (await socket.recv(decode=False))
+
+
+async def test_no_other_page_may_read_what_operators_read(site, story):
+    foreign = {"Origin": "https://evil.example"}
+    for path in OWN:
+        answer = await site.client.get(path, headers=foreign)
+        assert answer.status_code == 403
+        assert "access-control-allow-origin" not in answer.headers
+        asked = await site.client.options(path, headers={**foreign, "Access-Control-Request-Method": "POST"})
+        assert "access-control-allow-origin" not in asked.headers
+    assert (await site.client.post("/login", headers=foreign, data={"token": "x"})).status_code == 403
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(site.socket_url("/stats/ws"), origin="https://evil.example", proxy=None)
+    assert refused.value.response.status_code == 403
+
+
+async def test_reader_paths_neither_read_nor_set_a_cookie(site, story):
+    token, _ = await site.tokens.create("me", role="admin")
+    for path in READER:
+        plain = await site.client.get(path)
+        sent = await site.client.get(path, headers={"Cookie": f"stoppress_token={token}"})
+        assert "set-cookie" not in sent.headers
+        assert "cookie" not in sent.headers.get("vary", "").lower()
+        assert sent.content == plain.content
+
+
+async def test_assets_are_kept_for_ever_under_the_address_of_their_content(site, story):
+    page = (await site.client.get("/live/flood")).text
+    address = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
+
+    hashed = await site.client.get(address)
+    plain = await site.client.get("/assets/style.css")
+    other = await site.client.get("/assets/style.css?v=0000")
+    again = await site.client.get("/assets/style.css", headers={"If-None-Match": plain.headers["etag"]})
+
+    assert "immutable" in hashed.headers["cache-control"]
+    assert plain.headers["cache-control"] == other.headers["cache-control"] == "public, no-cache"
+    assert again.status_code == 304
+    assert hashed.headers["content-type"] == "text/css; charset=utf-8"
+    assert (await site.client.get("/assets/reader.js")).headers["content-type"].startswith("text/javascript")
+    for path in (
+        "/assets/",
+        "/assets/none.css",
+        "/assets/..%2f__init__.py",
+        "/assets/%2e%2e/__init__.py",
+        "/assets/%00",
+    ):
+        assert (await site.client.get(path)).status_code in (400, 404), path

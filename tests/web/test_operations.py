@@ -1,0 +1,373 @@
+"""What operators see, and who counts as one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from stoppress.hub.hub import Hub
+from stoppress.hub.stats import Histogram
+from stoppress.settings import Settings
+from stoppress.store.store import Store
+from stoppress.web import stats
+
+OPERATIONS = ("/dashboard", "/stats", "/metrics")
+
+
+@pytest.fixture
+async def story(site):
+    await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
+    await site.desk.publish("flood", {"headline": "Water at the bridge"})
+
+
+@pytest.fixture
+def own_store(require, until, running) -> Callable[..., contextlib.AbstractAsyncContextManager]:
+    """A server over a store of its own that may be killed: `(site, kill, revive)`."""
+    program = require("redis-server")
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[tuple]:
+        home = Path(tempfile.mkdtemp(prefix="sp-"))
+        path = home / "redis.sock"
+        command = [program, "--port", "0", "--unixsocket", str(path), "--dir", str(home), "--appendonly", "yes"]
+        processes: list[subprocess.Popen] = []
+
+        async def revive() -> None:
+            path.unlink(missing_ok=True)
+            processes.append(started([*command, "--appendfsync", "always"]))
+            await until(path.exists)
+
+        async def kill() -> None:
+            processes[-1].kill()
+            processes[-1].wait(10)
+
+        await revive()
+        settings = Settings(
+            redis=f"unix://{path}", prefix=f"t{uuid.uuid4().hex[:8]}", store_timeout_s=1, store_durable=True, port=0
+        )
+        store = await Store.open(settings)
+        try:
+            async with running(settings, store) as site:
+                yield site, kill, revive
+        finally:
+            await store.aclose()
+            await kill()
+            shutil.rmtree(home, ignore_errors=True)
+
+    return opened
+
+
+def started(command: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+async def close_code(socket) -> int:
+    """Reads on until the server closes."""
+    async with asyncio.timeout(10):
+        try:
+            while True:
+                await socket.recv()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code
+
+
+# Who may look
+
+
+async def test_on_this_machine_operators_need_no_token(site):
+    for path in OPERATIONS:
+        assert (await site.client.get(path)).status_code == 200
+
+
+async def test_a_name_that_was_pointed_here_is_not_this_machine(site):
+    """DNS rebinding, and proxies beside us: what comes under another name, or forwarded, needs a token."""
+    for headers in (
+        {"Host": "evil.example"},
+        {"Host": "evil.example:8000"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": ""},
+        {"X-Forwarded-For": "203.0.113.7"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Forwarded": "for=203.0.113.7"},
+    ):
+        for path in ("/stats", "/metrics"):
+            answer = await site.client.get(path, headers=headers)
+            assert answer.status_code in (400, 401), (headers, path)
+        assert (await site.client.get("/dashboard", headers=headers)).status_code in (303, 400)
+    for headers in ({"Host": "localhost"}, {"Host": "LOCALHOST:1"}, {"Host": "[::1]:80"}, {"Host": "127.0.0.2"}):
+        assert (await site.client.get("/stats", headers=headers)).status_code == 200
+
+
+async def test_a_server_open_to_the_world_asks_everybody(site_with):
+    async with site_with(host="0.0.0.0") as site:
+        viewer = await site.as_("viewer")
+        for path in ("/stats", "/metrics"):
+            answer = await site.client.get(path)
+            assert answer.status_code == 401
+            assert "stoppress token create" in answer.json()["detail"]
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert (await viewer.get(path)).status_code == 200
+        turned = await site.client.get("/dashboard")
+        assert (turned.status_code, turned.headers["location"]) == (303, "/login?next=/dashboard")
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(site.socket_url("/stats/ws"), proxy=None)
+        assert refused.value.response.status_code == 401
+        for path in ("/healthz", "/readyz"):
+            assert (await site.client.get(path)).status_code == 200
+
+
+async def test_the_login_form_gives_a_cookie_that_scripts_and_other_sites_cannot_use(site_with):
+    async with site_with(host="0.0.0.0") as site:
+        token, _ = await site.tokens.create("me", role="viewer")
+        form = (await site.client.get("/login?next=/dashboard")).text
+        assert 'method="post"' in form
+        wrong = await site.client.post("/login", data={"token": "stp_wrong-wrong-wrong", "next": "/dashboard"})
+        assert (wrong.status_code, "set-cookie" in wrong.headers) == (403, False)
+        assert 'role="alert"' in wrong.text
+
+        done = await site.client.post("/login", data={"token": f" {token} ", "next": "/dashboard"})
+
+        assert (done.status_code, done.headers["location"]) == (303, "/dashboard")
+        cookie = done.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+        assert (await site.client.get("/dashboard")).status_code == 200
+        out = await site.client.post("/logout")
+        assert out.headers["location"] == "/login"
+        assert (await site.client.get("/dashboard")).status_code == 303
+
+
+async def test_a_login_leads_to_this_site_only(site):
+    token, _ = await site.tokens.create("me", role="viewer")
+    for onward in (
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "/a\nb",
+        "x",
+    ):
+        done = await site.client.post("/login", data={"token": token, "next": onward})
+        assert done.headers["location"] == "/dashboard", onward
+    assert (await site.client.post("/login", data={"token": token, "next": "/stats"})).headers["location"] == "/stats"
+    assert (await site.client.post("/login", content=b"a" * 100_000)).status_code == 413
+
+
+async def test_a_revoked_token_s_socket_closes(site_with):
+    async with site_with(host="0.0.0.0") as site:
+        token, _ = await site.tokens.create("wall display", role="viewer")
+        headers = {"Authorization": f"Bearer {token}"}
+        async with connect(site.socket_url("/stats/ws"), additional_headers=headers, proxy=None) as socket:
+            await socket.recv()
+            await site.tokens.revoke("wall display")
+            assert await close_code(socket) == 4401
+
+
+# What they see
+
+
+async def sample_when(socket, true) -> dict:
+    async with asyncio.timeout(10):
+        while True:
+            sample = orjson.loads(await socket.recv())
+            if true(sample):
+                return sample
+
+
+async def test_the_stream_shows_readers_come_and_posts_go_out(site, story):
+    async with connect(site.socket_url("/stats/ws"), proxy=None) as stats:
+        assert orjson.loads(await stats.recv())["type"] == "stats"
+        async with connect(site.socket_url("/live/flood/ws"), proxy=None) as reader:
+            await reader.recv()
+            sample = await sample_when(stats, lambda held: held["readers"] == 1)
+            assert sample["stories"]["flood"]["readers"] == 1
+            await site.desk.publish("flood", {"headline": "Water over the bridge"})
+            sample = await sample_when(stats, lambda held: held["latency_ms"]["written"]["p50"] is not None)
+            assert sample["stories"]["flood"] | {"epoch": ""} == {
+                "epoch": "",
+                "seq": 3,
+                "readers": 1,
+                "at_head": 1,
+                "post_count": 2,
+                "status": "live",
+            }
+            assert sample["at_head"] == 1.0
+            assert sample["store"]["status"] == "ok"
+        await sample_when(stats, lambda held: held["readers"] == 0)
+
+
+async def test_an_operator_s_socket_that_talks_is_closed(site):
+    async with connect(site.socket_url("/stats/ws"), proxy=None) as socket:
+        await socket.send("hello?")
+        assert await close_code(socket) == 1008
+
+
+async def test_two_workers_show_the_same_whole(site, site_with, story):
+    """Each counts the other's readers too, and tells its own about them; one that stops is forgotten."""
+    mine = site.app.state.board.worker
+    async with site_with() as second:
+        theirs = second.app.state.board.worker
+        async with (
+            connect(site.socket_url("/stats/ws"), proxy=None) as stats,
+            connect(site.socket_url("/live/flood/ws"), proxy=None),
+            connect(second.socket_url("/live/flood/ws"), proxy=None),
+            connect(second.socket_url("/live/flood/ws"), proxy=None),
+        ):
+            sample = await sample_when(stats, lambda held: held["readers"] == 3)
+            assert sample["workers"][mine]["readers"] == 1
+            assert sample["workers"][theirs]["readers"] == 2
+            assert sample["stories"]["flood"]["readers"] == 3
+            assert site.app.state.hub.feeds["flood"].elsewhere == 2
+            async with connect(site.socket_url("/live/flood/ws"), proxy=None) as reader:
+                assert orjson.loads(await reader.recv())["readers"] >= 3
+    async with connect(site.socket_url("/stats/ws"), proxy=None) as stats:
+        await sample_when(stats, lambda held: list(held["workers"]) == [mine])
+
+
+async def test_a_silent_worker_is_named_unknown_and_not_counted(site, story, monkeypatch):
+    monkeypatch.setattr(stats, "SILENT_S", 0.5)
+    board = site.app.state.board
+    told = {"worker": "gone-1", "sample": site.app.state.hub.sample(1_800_000_000_000), "written": [], "painted": []}
+    told["sample"]["stories"]["flood"] = {"epoch": "e", "seq": 1, "readers": 40, "at_head": 40, "post_count": 1}
+    board.hear(orjson.dumps(told))
+    board.refresh()
+    assert board.latest["readers"] == 40
+    async with connect(site.socket_url("/stats/ws"), proxy=None) as socket:
+        sample = await sample_when(socket, lambda held: held["workers"]["gone-1"]["status"] == "unknown")
+    assert sample["readers"] == 0
+    assert sample["workers"]["gone-1"]["last_heard"] == told["sample"]["at"]
+
+
+async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, until):
+    board = site.app.state.board
+    for message in (
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'{"worker":"x"}',
+        b'{"worker":7,"sample":{}}',
+        b'{"worker":"x","sample":[]}',
+    ):
+        board.hear(message)
+        await store.client.publish(f"{store.settings.prefix}:workers", message)
+    assert list(board.latest["workers"]) == [board.worker]
+    before = board.latest["at"]
+    await until(lambda: board.latest["at"] != before)
+    assert list(board.latest["workers"]) == [board.worker]
+
+
+def test_merged_latencies_are_those_of_all_readers_together():
+    """A quantile of quantiles would lie: one worker's 1,000 fast readers outweigh another's slow one."""
+    fast, slow = Histogram(), Histogram()
+    fast.add(1, 1000)
+    slow.add(500)
+    sample = Hub().sample(1_800_000_000_000)
+    told = {
+        "a": {"worker": "a", "sample": sample, "written": stats.sparse(fast), "painted": []},
+        "b": {"worker": "b", "sample": sample, "written": stats.sparse(slow), "painted": []},
+    }
+
+    latency = stats.merged(0, told, {})["latency_ms"]
+
+    assert latency["written"] == {"p50": 1.0, "p95": 1.0, "p99": 1.0}
+    assert latency["painted"]["p50"] is None
+
+
+def test_who_is_behind_another_worker_is_not_at_the_head():
+    part = {"epoch": "e", "readers": 5, "at_head": 5, "post_count": 1, "status": "live"}
+    sample = Hub().sample(1_800_000_000_000)
+    told = {
+        worker: {"sample": {**sample, "stories": {"flood": {**part, "seq": seq}}}, "written": [], "painted": []}
+        for worker, seq in (("a", 7), ("b", 8))
+    }
+
+    whole = stats.merged(0, told, {})
+
+    assert (whole["stories"]["flood"]["seq"], whole["stories"]["flood"]["at_head"]) == (8, 5)
+    assert whole["at_head"] == 0.5
+
+
+async def test_metrics_are_what_prometheus_reads(site, story):
+    async with connect(site.socket_url("/live/flood/ws"), proxy=None) as reader:
+        await reader.recv()
+        await reader.recv()
+        answer = await site.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    found = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    readers = found["stoppress_readers"].samples
+    assert [(one.labels, one.value) for one in readers] == [({"story": "flood"}, 1.0)]
+    assert found["stoppress_snapshots"].samples[0].value == 1.0
+    assert {"stoppress_deliveries", "stoppress_stale", "process_open_fds"} <= found.keys()
+
+
+# Health
+
+
+async def test_readiness_says_why_not(site, until):
+    hub, relay = site.app.state.hub, site.app.state.relay
+    await until(relay.heard.is_set)
+    assert (await site.client.get("/readyz")).status_code == 200
+    hub.stale(1_700_000_000_000)
+    deaf = await site.client.get("/readyz")
+    assert (deaf.status_code, deaf.text.startswith("deaf")) == (503, True)
+    assert (await site.client.get("/readyz?stale=ok")).status_code == 200
+    hub.live()
+    relay.heard.clear()
+    starting = await site.client.get("/readyz?stale=ok")
+    assert (starting.status_code, starting.text.startswith("starting")) == (503, True)
+    hub.is_draining = True
+    draining = await site.client.get("/readyz?stale=ok")
+    assert (draining.status_code, draining.text.startswith("draining")) == (503, True)
+    assert (await site.client.get("/healthz")).text == "ok\n"
+
+
+async def test_without_its_store_the_last_state_is_served_and_the_rest_says_so(own_store, until):
+    """The store is killed under a running server, and comes back."""
+    async with own_store() as (site, kill, revive):
+        desk = site.desk
+        await desk.create_story({"slug": "flood", "headline": "The river rises"})
+        await desk.publish("flood", {"headline": "Water at the bridge"})
+        editor = await site.as_("editor")
+        assert (await site.client.get("/live/flood/snapshot?min_seq=2")).status_code == 200
+        assert (await editor.get("/stats")).status_code == 200
+        await kill()
+
+        async def is_red() -> bool:
+            return (await site.client.get("/readyz")).status_code == 503
+
+        await until(is_red)
+        assert (await site.client.get("/readyz?stale=ok")).status_code == 200
+        assert "Water at the bridge" in (await site.client.get("/live/flood")).text
+        for path in ("/live/flood/snapshot", "/live/flood/feed.atom", "/dashboard", "/metrics", "/assets/style.css"):
+            assert (await site.client.get(path)).status_code == 200, path
+
+        async def is_stale() -> bool:
+            return (await editor.get("/stats")).json()["store"]["status"] == "stale"
+
+        await until(is_stale)
+        refused = await editor.post("/api/stories/flood/posts", json={"headline": "Now?"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert (await site.client.get("/live/other")).status_code == 503
+
+        await revive()
+
+        async def is_green() -> bool:
+            return (await site.client.get("/readyz")).status_code == 200
+
+        await until(is_green)
+        assert (await editor.post("/api/stories/flood/posts", json={"headline": "Now."})).status_code == 201
