@@ -22,7 +22,7 @@ from ..store.store import Store
 
 CHECK_S = 2.0  # of silence, then the log's top is read: a channel may be deaf without a word
 SILENT_S = 60.0  # PROTOCOL: a server says something every 25 s
-PAUSE_S = (0.5, 15.0)
+PAUSE_S = (0.5, 5.0)
 Notice = Callable[[str], None]
 
 

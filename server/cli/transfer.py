@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
 
 import click
 
@@ -20,30 +20,25 @@ LONG = 500  # posts; a shorter import is done before a bar would be read
     examples="""
 stoppress export election-night > election-night.jsonl
 stoppress export election-night | jq -r 'select(.id) | [.date_published, .headline] | @tsv'
-stoppress export --all > everything.jsonl
+stoppress export --all --output backup
 """,
 )
 @click.argument("slug", required=False)
 @click.option("--all", "everything", is_flag=True, help="All stories, one after the other.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False), metavar="FILE", help="Not to standard output.")
+@click.option("--output", "-o", metavar="FILE", help="Not to standard output; with --all, a directory of SLUG.jsonl.")
 @editorial
 async def export(run: Run, slug: str | None, everything: bool, output: str | None) -> None:
     """Write the story SLUG as JSON Lines: first the story, then its posts in reading order, newest first."""
     if bool(slug) == everything:
         raise click.UsageError("name one story, or give --all")
     slugs = [slug] if slug else [story["slug"] for story in await run.desk.stories()]
-    if not output:
-        await _write(run, slugs, sys.stdout.buffer.write)
-        return
-    with click.open_file(output, "wb", atomic=True) as file:  # never half a file
-        await _write(run, slugs, file.write)
-
-
-async def _write(run: Run, slugs: list[str], write: Callable[[bytes], object]) -> None:
-    for slug in slugs:
-        lines: AsyncIterator[bytes] = run.desk.export(slug)
-        async for line in lines:
-            write(line)
+    if output and everything:
+        os.makedirs(output, exist_ok=True)
+    for one in slugs:
+        file = os.path.join(output, f"{one}.jsonl") if output and everything else output or "-"
+        with click.open_file(file, "wb", atomic=file != "-") as opened:  # never half a file
+            async for line in run.desk.export(one):
+                opened.write(line)
 
 
 @click.command(

@@ -85,7 +85,7 @@ def check_file(slug: str, lines: Iterable[bytes]) -> tuple[Head | None, list[Ent
                 continue
             if "story" in value:
                 if head or entries:
-                    raise InvalidError("story", "may only stand in the first line")
+                    raise InvalidError("story", "may only stand in the first line; a file holds one story")
                 head = _read_story(slug, value)
                 continue
             entry = _read_post(slug, value, number)
