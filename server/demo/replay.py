@@ -77,7 +77,8 @@ class Replay:
 async def replay(desk: Desk, slug: str, stats: str, speed: float) -> None:
     player = Replay(desk, slug)
     for number, step in enumerate(steps()):
-        await _watched(stats, PATIENCE_S / speed)
+        if number:  # the first one comes in any case
+            await _watched(stats, PATIENCE_S / speed)
         await asyncio.sleep(step["after_s"] / speed)
         for attempt in range(RETRIES):
             try:
@@ -99,7 +100,7 @@ async def _watched(stats: str, patience_s: float) -> None:
     parent = os.getppid()
     until = time.monotonic() + patience_s
     while time.monotonic() < until and not await asyncio.to_thread(_has_reader, stats):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(min(0.5, patience_s / 4))
         if os.getppid() != parent:
             raise SystemExit(0)
 

@@ -2,7 +2,8 @@
 
 `story.jsonl` holds the whole story in the export format; `replay.jsonl` the steps of its last minutes, a line each.
 The posts that a step publishes wait for it, all others are the backlog. Times are of the day it was written; `backlog`
-moves them so that its newest post is a minute and a half old.
+moves them so that its newest post is a minute and a half old. Pauses are such that whoever opens the page between two
+steps sees a new post within ten seconds.
 """
 
 from __future__ import annotations

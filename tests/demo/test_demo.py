@@ -69,6 +69,15 @@ def test_every_step_can_be_taken() -> None:
             bodies[id] = bodies[id].replace(old, new)
 
 
+def test_a_new_post_is_never_far() -> None:
+    pause = 0.0
+    for step in script.steps():
+        pause += step["after_s"]
+        if "publish" in step:
+            assert pause <= 9  # a second more until a new reader is noticed
+            pause = 0
+
+
 def test_every_picture_is_there_small_harmless_and_described() -> None:
     given = [*posts().values(), *(script.draft(step["publish"]) for step in script.steps() if "publish" in step)]
     images = [image for post in given for image in post.get("images", [])]
