@@ -6,13 +6,10 @@ of its own. `require(tool)` skips what this machine cannot run, and fails instea
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -23,42 +20,12 @@ import pytest
 from stoppress.settings import Settings
 from stoppress.store.embedded import Embedded
 from stoppress.store.store import Store
-
-WAIT_S = 20.0
-
-
-def require_tool(name: str) -> str:
-    """The path of a program; skips (or fails, see above) where there is none."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed"
-        if os.environ.get("STOPPRESS_TEST_REQUIRE") == "all":
-            pytest.fail(f"{message}, and STOPPRESS_TEST_REQUIRE=all", pytrace=False)
-        pytest.skip(message)
-    return path
+from support import require_tool, until, until_now
 
 
 @pytest.fixture(scope="session")
 def require() -> Callable[[str], str]:
     return require_tool
-
-
-async def until(true: Callable[[], bool | Awaitable[bool]], timeout_s: float = WAIT_S) -> None:
-    """Wait for a condition (plain or async), looking again every few milliseconds."""
-    async with asyncio.timeout(timeout_s):
-        while True:
-            held = true()
-            if await held if isinstance(held, Awaitable) else held:
-                return
-            await asyncio.sleep(0.005)
-
-
-def until_now(true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-    """The same without a loop."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 @pytest.fixture(name="until")
@@ -81,14 +48,6 @@ class StoreServer:
     name: str
     redis: str
     data_dir: Path
-
-
-def runs(pid: int) -> bool:
-    """Whether a process is there and no zombie (which nobody may reap for a while)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def answers(path: str) -> bool:

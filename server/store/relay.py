@@ -1,9 +1,7 @@
 """Relay: carries every change from the store to this worker's hub, and knows when it cannot.
 
 Subscribe first, then read the state, then drop the overlap by seq. A hole, a new epoch, a reconnect or a missed probe
-all take one path, `repair`: read the gap from the log, else load the state anew. redis-py's own reconnect would hide
-what was published meanwhile (its only trace is a second confirmation), so a broken subscription is thrown away.
-A link that swallows everything raises no error either (redis-py #2417): hence the probe through our own channel.
+all take one path, `repair`: read the gap from the log, else load the state anew.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 import orjson
-from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from ..hub.feed import Feed
@@ -29,24 +26,16 @@ from ..newsroom.model import SLUG
 from ..settings import Settings
 from .link import LOST
 from .store import Store, StoryGoneError
+from .subscription import DeafError, read_event, subscribed
 
 log = logging.getLogger("stoppress.relay")
 
-PROBE_S = 2.0  # of silence before a probe
-DEAF_S = 5.0  # of silence, probes sent, before the subscription counts as lost
-TICK_S = 0.5
 TOP_S = 5.0  # between looks at the log's top: a second path, should a message have been lost
+STEADY_S = 5.0  # a subscription that stood so long makes the next failure the first
 AHEAD_S = 2.0  # a reader that is ahead of this hub waits no longer for the store
 UNKNOWN_S = 3.0  # an unknown slug is not looked up again for so long
 UNKNOWN_SLUGS = 10_000
-SLICE = 64  # messages handled before others get the loop
 DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-POST_EVENTS = ("post.published", "post.updated", "post.withdrawn")
-STORY_EVENTS = ("story.updated", "story.ended", "story.reopened", "story.deleted")
-
-
-class DeafError(Exception):
-    """The subscription is no longer to be trusted."""
 
 
 class Relay:
@@ -115,7 +104,7 @@ class Relay:
                 try:
                     await self._listen()
                 except (*LOST, DeafError, RedisError, OSError, TimeoutError, StoppressError) as error:
-                    if time.monotonic() - started > DEAF_S:
+                    if time.monotonic() - started > STEADY_S:
                         failures = 0
                     # One break that heals at once is not worth a word to readers.
                     if failures or isinstance(error, DeafError):
@@ -136,62 +125,18 @@ class Relay:
 
     async def _listen(self) -> None:
         """One subscription, from its first confirmation to its end, which is always an exception."""
-        client = self.store.link.subscriber()
-        pubsub = client.pubsub()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await pubsub.psubscribe(self.store.keys.channels)
-                await pubsub.subscribe(self._probe)
-                await self._confirmed(pubsub)
+        async with subscribed(self.store, self._probe, self._timeout_s) as subscription:
             # From here on nothing is missed; what was missed before is read now.
             self.heard.set()
+            self._heard_at = time.time()
             resync = self._spawn(self._resync())
             try:
-                await self._receive(pubsub)
+                async for channel, data in subscription.messages():
+                    self._heard_at = time.time()
+                    if channel != self._probe:
+                        self._handle(self.store.keys.slug(channel), data)
             finally:
                 resync.cancel()
-        finally:
-            with contextlib.suppress(Exception):
-                await pubsub.aclose()
-            with contextlib.suppress(Exception):
-                await client.aclose()
-                await client.connection_pool.aclose()
-
-    async def _confirmed(self, pubsub: PubSub) -> None:
-        waiting = {"psubscribe", "subscribe"}
-        while waiting:
-            message = await pubsub.get_message(timeout=TICK_S)
-            if message is None:
-                continue
-            waiting.discard(message["type"])
-            if message["type"] == "pmessage":
-                self._handle(message)
-
-    async def _receive(self, pubsub: PubSub) -> None:
-        heard = probed = time.monotonic()
-        count = 0
-        while True:
-            message = await pubsub.get_message(timeout=TICK_S)
-            now = time.monotonic()
-            if message is not None:
-                heard, self._heard_at = now, time.time()
-                if message["type"] == "pmessage":
-                    self._handle(message)
-                elif message["type"] in ("psubscribe", "subscribe"):
-                    raise DeafError("the subscription was renewed behind our back")
-                count += 1
-                if count % SLICE == 0:
-                    await asyncio.sleep(0)
-                continue
-            if now - heard > DEAF_S:
-                raise DeafError(f"nothing heard for {now - heard:.1f} s, not even the probe")
-            if now - heard > PROBE_S and now - probed > PROBE_S:
-                probed = now
-                self._spawn(self._send_probe())
-
-    async def _send_probe(self) -> None:
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            await self.store.client.publish(self._probe, b"?")
 
     def _deafen(self, error: Exception) -> None:
         if self.deaf_since is None:
@@ -209,21 +154,20 @@ class Relay:
 
     # Messages
 
-    def _handle(self, message: dict[str, Any]) -> None:
-        slug = self.store.keys.slug(message["channel"].decode())
+    def _handle(self, slug: str, data: bytes) -> None:
         self._unknown.pop(slug, None)
         if slug in self._loading:
             self._overtaken.add(slug)
         feed = self.hub.feeds.get(slug)
         if feed is None:
             return
-        event = _read(message["data"])
+        event = read_event(data)
         if event is None:
             log.error("a message that is no event was ignored", extra={"slug": slug})
             return
         try:
             if event["type"] != "reset":
-                feed.apply(event, message["data"])
+                feed.apply(event, data)
                 return
         except ValueError:
             pass  # a hole, or another epoch
@@ -380,24 +324,3 @@ class Relay:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, StoppressError):
             log.error("a task of the relay failed", exc_info=error)
-
-
-def _read(data: bytes) -> dict[str, Any] | None:
-    """A message of the channel, if it is an event: anybody who may write to the server may publish there."""
-    try:
-        event = orjson.loads(data)
-        kind, post = event["type"], event.get("post")
-        if not (isinstance(event["epoch"], str) and isinstance(event["seq"], int)):
-            return None
-        if kind == "reset":
-            return event
-        whole = isinstance(event["at"], str) and isinstance(event["story"], dict)
-        if kind in POST_EVENTS:
-            whole = whole and all(post[name] for name in ("id", "version", "status", "sort_time"))
-        elif kind == "post.deleted":
-            whole = whole and isinstance(event["post_id"], str)
-        else:
-            whole = whole and kind in STORY_EVENTS and "status" in event["story"]
-        return event if whole else None
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return None

@@ -7,64 +7,43 @@ The log is the truth that hubs resume from; the channel only wakes them. Positio
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import orjson
 from redis.exceptions import ResponseError
 
 from ..hub.state import StoryState
-from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, TryAgainError, VersionError
+from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError
 from ..newsroom.model import Change, Post, Story, Totals
-from ..newsroom.public import is_listed, key_event, public_post, redacted, story_view
+from ..newsroom.public import is_listed, key_event, public_post, story_view
 from ..newsroom.times import format_time, parse_time
 from ..settings import Settings
-from .link import LOST, Link, UnreachedError
-from .scripts import Keys, Scripts
+from .asker import Asker
+from .keys import Keys
+from .link import LOST, Link
+from .records import (
+    Committed,
+    StaleStoryError,
+    StoredStory,
+    StoryGoneError,
+    commit_arguments,
+    event_of,
+    fresh_epoch,
+    pairs,
+    post_arguments,
+    post_of,
+    refusal,
+    story_of,
+    totals_of,
+)
 
 KEEP_ANSWERS_S = 24 * 3600
-ATTEMPTS = 3
 ROUNDS = 100  # of moving by a millisecond, of renewing an epoch: each is lost only to another writer
-_POST = msgspec.json.Decoder(Post)
-_STORY = msgspec.json.Decoder(Story)
-_TOTALS = msgspec.json.Decoder(Totals)
 
-
-class StaleStoryError(ConflictError):
-    """The story is not as the change was decided on: read it, decide again."""
-
-
-class StoryGoneError(GoneError):
-    """The story was deleted, and that was the event at `epoch` and `seq`."""
-
-    def __init__(self, slug: str, epoch: str, seq: int) -> None:
-        super().__init__(f"the story {slug} was deleted; a slug never returns")
-        self.epoch = epoch
-        self.seq = seq
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStory:
-    story: Story
-    totals: Totals
-    epoch: str
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What a change answered. `post`: as the change left it, None if it was the story's. `replayed`: done before."""
-
-    epoch: str
-    seq: int
-    post: Post | None
-    replayed: bool
-    totals: Totals
+__all__ = ["Committed", "StaleStoryError", "Store", "StoredStory", "StoryGoneError"]
 
 
 class Store:
@@ -75,7 +54,7 @@ class Store:
         self.settings = link.settings
         self.keys = Keys(link.settings.prefix)
         self.client = link.client
-        self._scripts = Scripts(link.client)
+        self._ask = Asker(link, self.keys)
 
     @classmethod
     async def open(cls, settings: Settings) -> Store:
@@ -90,11 +69,11 @@ class Store:
     async def story(self, slug: str) -> StoredStory:
         """Raises NotFoundError, or GoneError when it was deleted."""
         _, epoch, seq, doc, totals, *_ = await self._story_script("load", slug, keep=0)
-        return StoredStory(_STORY.decode(doc), _TOTALS.decode(totals), epoch.decode(), int(seq))
+        return StoredStory(story_of(doc), totals_of(totals), epoch.decode(), int(seq))
 
     async def stories(self) -> list[StoredStory]:
         """Every story of the index that is not deleted, by slug."""
-        slugs = sorted(slug.decode() for slug in await self._call("smembers", self.keys.stories))
+        slugs = sorted(slug.decode() for slug in await self._ask.call("smembers", self.keys.stories))
         # As many at a time as there are connections: more would only wait for one.
         found: list[StoredStory] = []
         for start in range(0, len(slugs), 16):
@@ -104,36 +83,41 @@ class Store:
 
     async def post(self, slug: str, id: str) -> Post:
         """Any post that ever was, as it is now (a deleted one has status "deleted"); else NotFoundError."""
-        held = await self._call("hget", self.keys.of(slug, "posts"), id)
+        held = await self._ask.call("hget", self.keys.of(slug, "posts"), id)
         if held is None:
             raise NotFoundError(f"there is no post {id} in {slug}")
-        return _POST.decode(held)
+        return post_of(held)
 
     async def revision(self, slug: str, id: str, version: int) -> Post:
         """One version; NotFoundError when there is none, or it was purged."""
-        held = await self._call("hget", self.keys.of(slug, "revisions"), f"{id}:{version}")
+        held = await self._ask.call("hget", self.keys.of(slug, "revisions"), f"{id}:{version}")
         if held is None:
             raise NotFoundError(f"there is no version {version} of post {id} in {slug}")
-        return _POST.decode(held)
+        return post_of(held)
 
     async def revisions(self, slug: str, id: str) -> list[Post]:
         """Every version that is kept, oldest first."""
-        held = await self._read("revisions", slug, id=id)
-        return [_POST.decode(one) for one in reversed(held)]
+        held = await self._ask.read("revisions", slug, id=id)
+        return [post_of(one) for one in reversed(held)]
 
     async def page(self, slug: str, before: str = "", limit: int = 50) -> tuple[list[Post], bool]:
         """Listed posts, newest first, older than the post `before`; and whether more are to come."""
         below = "+inf"
         if before:
             below = f"({parse_time((await self.post(slug, before)).sort_time)}"
-        held = await self._read("page", slug, below=below, count=limit + 1)
-        return [_POST.decode(one) for one in held[:limit]], len(held) > limit
+        held = await self._ask.read("page", slug, below=below, count=limit + 1)
+        return [post_of(one) for one in held[:limit]], len(held) > limit
 
     async def newer(self, slug: str, after: str, limit: int = 50) -> tuple[list[Post], bool]:
         """The listed posts next above the post `after`, newest first; and whether there are more above them."""
         above = f"({parse_time((await self.post(slug, after)).sort_time)}"
-        held = await self._read("newer", slug, above=above, count=limit + 1)
-        return [_POST.decode(one) for one in reversed(held[:limit])], len(held) > limit
+        held = await self._ask.read("newer", slug, above=above, count=limit + 1)
+        return [post_of(one) for one in reversed(held[:limit])], len(held) > limit
+
+    async def deleted(self, slug: str, events: int = 1000) -> list[Post]:
+        """Tombstones of the posts that were deleted in the last `events`, last one first."""
+        held = await self._ask.read("deleted", slug, events=events)
+        return [post for post in map(post_of, held) if post.status == "deleted"]
 
     async def load(self, slug: str, keep: int) -> StoryState:
         """What a hub holds: the newest `keep` posts, the pinned one, all key events. NotFoundError, GoneError."""
@@ -142,10 +126,10 @@ class Store:
         return StoryState(
             epoch.decode(),
             int(seq),
-            story_view(_STORY.decode(doc), _TOTALS.decode(totals)),
-            [public_post(slug, _POST.decode(one)) for one in posts],
-            public_post(slug, _POST.decode(pinned)) if pinned else None,
-            [key_event(public_post(slug, _POST.decode(one))) for one in marks],
+            story_view(story_of(doc), totals_of(totals)),
+            [public_post(slug, post_of(one)) for one in posts],
+            public_post(slug, post_of(pinned)) if pinned else None,
+            [key_event(public_post(slug, post_of(one))) for one in marks],
             keep,
         )
 
@@ -159,12 +143,12 @@ class Store:
         if answer[0] != b"ok" or answer[1].decode() != epoch:
             return None
         top = int(answer[2])
-        texts = {name.decode(): held for name, held in _pairs(answer[4])}
-        posts = {id.decode(): held for id, held in _pairs(answer[5])}
+        texts = {name.decode(): held for name, held in pairs(answer[4])}
+        posts = {id.decode(): held for id, held in pairs(answer[5])}
         told: list[dict[str, Any]] = []
         for entry_id, fields in answer[3]:
-            entry = {name.decode(): held for name, held in _pairs(fields)}
-            event = self._event(slug, epoch, int(entry_id.partition(b"-")[0]), entry, texts, posts)
+            entry = {name.decode(): held for name, held in pairs(fields)}
+            event = event_of(slug, epoch, int(entry_id.partition(b"-")[0]), entry, texts, posts)
             if event is None:
                 return None
             told.append(event)
@@ -189,7 +173,7 @@ class Store:
         `force`: the caller holds proof of events that the log does not. Of all who see the same loss one succeeds.
         """
         arguments = {"was": was, "fresh": fresh_epoch(), "force": int(force), "channel": self.keys.channel(slug)}
-        answer = await self._read("renew", slug, **arguments)
+        answer = await self._ask.read("renew", slug, **arguments)
         if answer[0] != b"ok":
             raise NotFoundError(f"there is no story {slug}")
         return answer[1].decode()
@@ -208,8 +192,9 @@ class Store:
             # The order is kept in milliseconds; a change keeps its own copy, because a tie moves it.
             change = msgspec.structs.replace(change, post=msgspec.structs.replace(change.post))
         for _ in range(ROUNDS):
-            arguments = self._arguments(slug, change, story_was, fingerprint)
-            answer = await self._send("commit", slug, arguments, key)
+            arguments = self._common(slug) | commit_arguments(slug, change, story_was)
+            arguments |= {"fingerprint": fingerprint, "keep_s": KEEP_ANSWERS_S}
+            answer = await self._ask.send("commit", slug, arguments, key)
             word = answer[0]
             if word == b"ok":
                 break
@@ -221,32 +206,32 @@ class Store:
                 return replay
             if word == b"same":
                 _, epoch, seq, totals, post = answer
-                held = _POST.decode(post)
+                held = post_of(post)
                 if held.status == "deleted":
                     raise GoneError(f"post {held.id} was deleted; an id never returns: choose another")
-                return Committed(epoch.decode(), int(seq), held, True, _TOTALS.decode(totals))
+                return Committed(epoch.decode(), int(seq), held, True, totals_of(totals))
             if word == b"tie":
                 assert change.post
                 change.post.sort_time = format_time(int(answer[1]))
-            elif word == b"stale" and _STORY.decode(answer[1]) == change.story_was:
+            elif word == b"stale" and story_of(answer[1]) == change.story_was:
                 story_was = answer[1]  # the same story, written with other bytes by another release
             elif word == b"lost":
                 await self.renew(slug, answer[1].decode())
             else:
-                raise _refusal(slug, change, answer)
+                raise refusal(slug, change, answer)
         else:
             raise ConflictError(f"{slug} is being changed faster than this change can be placed; try it again")
         _, epoch, seq, totals = answer
         await self._indexed(slug, change)
         if change.erase:
             await self._forget()
-        return Committed(epoch.decode(), int(seq), change.post, False, _TOTALS.decode(totals))
+        return Committed(epoch.decode(), int(seq), change.post, False, totals_of(totals))
 
     async def answer(self, slug: str, key: str, fingerprint: str) -> Committed | None:
         """What a key was answered first; None if it is new. ConflictError when it came with another request."""
         if not key:
             return None
-        held = await self._call("get", self._key_of(slug, key))
+        held = await self._ask.call("get", self.keys.answer(slug, key))
         if held is None:
             return None
         asked, epoch, seq, totals, id, version = held.decode().split("\n")
@@ -258,18 +243,18 @@ class Store:
                 post = await self.revision(slug, id, int(version))
             except NotFoundError:  # purged since
                 post = await self.post(slug, id)
-        return Committed(epoch, int(seq), post, True, _TOTALS.decode(totals))
+        return Committed(epoch, int(seq), post, True, totals_of(totals))
 
     async def imported(self, slug: str, ids: Sequence[str]) -> dict[str, tuple[Post, str]]:
         """Of `ids`, those that ever were: the post now, and the fingerprint of what it was created with."""
         found: dict[str, tuple[Post, str]] = {}
         for start in range(0, len(ids), 200):
             some = list(ids[start : start + 200])
-            posts = await self._call("hmget", self.keys.of(slug, "posts"), some)
-            prints = await self._call("hmget", self.keys.of(slug, "created"), some)
+            posts = await self._ask.call("hmget", self.keys.of(slug, "posts"), some)
+            prints = await self._ask.call("hmget", self.keys.of(slug, "created"), some)
             for id, post, created in zip(some, posts, prints, strict=True):
                 if post is not None:
-                    found[id] = (_POST.decode(post), (created or b"").decode())
+                    found[id] = (post_of(post), (created or b"").decode())
         return found
 
     async def import_batch(
@@ -283,11 +268,8 @@ class Store:
         """
         posts = [msgspec.structs.replace(post) for post in posts]
         for _ in range(ROUNDS):
-            arguments: dict[str, Any] = {
-                "fresh": fresh_epoch(),
+            arguments = self._common(slug) | {
                 "at": format_time(time.time_ns() // 1_000_000),
-                "log_events": self.settings.log_events,
-                "channel": self.keys.channel(slug),
                 "last": int(last),
                 "version": totals.version,
                 "date_modified": totals.date_modified,
@@ -297,22 +279,22 @@ class Store:
             if story:
                 arguments |= {"doc": msgspec.json.encode(story), "status": story.status}
             for n, (post, fingerprint) in enumerate(zip(posts, created, strict=True), 1):
-                fields = {**_post_arguments(post), "created": fingerprint}
+                fields = {**post_arguments(post), "created": fingerprint}
                 arguments |= {f"{name}{n}": held for name, held in fields.items()}
             # Repeatable as it stands: a second run of the same batch finds its posts stored.
-            answer = await self._send("import", slug, arguments)
+            answer = await self._ask.send("import", slug, arguments)
             word = answer[0]
             if word == b"ok":
                 if story:
                     await self._index(slug)
                 return int(answer[3]), int(answer[4])
             if word == b"ties":
-                for index, free in _pairs(answer[1]):
+                for index, free in pairs(answer[1]):
                     posts[int(index)].sort_time = format_time(int(free))
             elif word == b"lost":
                 await self.renew(slug, answer[1].decode())
             else:
-                raise _refusal(slug, None, answer)
+                raise refusal(slug, None, answer)
         raise ConflictError(f"{slug} is being changed faster than posts can be placed; try the import again")
 
     # The index of stories, written in a second step that may be repeated
@@ -341,19 +323,21 @@ class Store:
     # Tokens
 
     async def put_token(self, hashed: str, record: bytes) -> None:
-        await self._call("hset", self.keys.tokens, hashed, record)
+        await self._ask.call("hset", self.keys.tokens, hashed, record)
 
     async def get_token(self, hashed: str) -> bytes | None:
-        return await self._call("hget", self.keys.tokens, hashed)
+        return await self._ask.call("hget", self.keys.tokens, hashed)
 
     async def list_tokens(self) -> dict[str, bytes]:
-        return {hashed.decode(): record for hashed, record in (await self._call("hgetall", self.keys.tokens)).items()}
+        return {
+            hashed.decode(): record for hashed, record in (await self._ask.call("hgetall", self.keys.tokens)).items()
+        }
 
     async def revoke_token(self, hashed: str) -> bool:
         """False when there was none."""
-        return bool(await self._call("hdel", self.keys.tokens, hashed))
+        return bool(await self._ask.call("hdel", self.keys.tokens, hashed))
 
-    # How the server is asked
+    # Within
 
     async def _story_or_none(self, slug: str) -> StoredStory | None:
         try:
@@ -364,62 +348,14 @@ class Store:
     async def _story_script(self, name: str, slug: str, **arguments: Any) -> list[Any]:
         """A reading script's answer; renews the epoch where the log was lost."""
         for _ in range(ROUNDS):
-            answer = await self._read(name, slug, **arguments)
+            answer = await self._ask.read(name, slug, **arguments)
             if answer[0] == b"lost":
                 await self.renew(slug, answer[1].decode())
             elif answer[0] in (b"none", b"gone"):
-                raise _refusal(slug, None, answer)
+                raise refusal(slug, None, answer)
             else:
                 return answer
         raise StoreError(f"{self.link.place} loses its data again and again; see its log")
-
-    async def _read(self, name: str, slug: str, **arguments: Any) -> Any:
-        """A script that may be repeated."""
-        arguments = {"durable": int(self.link.durable), **arguments}
-        return await self._again(lambda: self._scripts.run(name, self.keys.story(slug), arguments))
-
-    async def _call(self, command: str, *arguments: Any) -> Any:
-        """A plain command that may be repeated."""
-        return await self._again(lambda: getattr(self.client, command)(*arguments))
-
-    async def _again(self, call: Any) -> Any:
-        for attempt in range(ATTEMPTS):
-            try:
-                return await call()
-            except LOST as error:
-                if attempt == ATTEMPTS - 1:
-                    raise self.link.unreached(error) from error
-                await self.link.revive()
-            except ResponseError as error:
-                raise self.link.refused(error) from error
-
-    async def _send(self, name: str, slug: str, arguments: dict[str, Any], key: str = "") -> list[Any]:
-        """A writing script, sent again with the same key when the link breaks, for a short while."""
-        keys = self.keys.story(slug) + ([self._key_of(slug, key)] if key else [])
-        arguments = {"durable": int(self.link.durable), **arguments}
-        deadline = time.monotonic() + 2 * self.settings.store_timeout_s
-        sent = False
-        for attempt in range(ATTEMPTS):
-            try:
-                return await self._scripts.run(name, keys, arguments)
-            except LOST as error:
-                sent = sent or not isinstance(error, UnreachedError)
-                failure: StoreError | None = None
-                if attempt < ATTEMPTS - 1 and time.monotonic() < deadline:
-                    try:
-                        await self.link.revive()
-                        continue
-                    except StoreError as dead:
-                        failure = dead
-                if not sent:
-                    raise failure or self.link.unreached(error) from error
-                detail = f"the link to {self.link.place} broke before the answer came; nobody knows if it was done"
-                if key:
-                    raise TryAgainError(f"{detail}: try again with the key {key}", key=key) from error
-                raise TryAgainError(f"{detail}: do the same again, nothing is stored twice") from error
-            except ResponseError as error:
-                raise self.link.refused(error) from error
-        raise AssertionError("every attempt returns or raises")
 
     async def _forget(self) -> None:
         """After a purge: have the server write its file anew, for the old one still tells what was erased."""
@@ -434,113 +370,7 @@ class Store:
             except ResponseError:  # one is under way, begun before the purge
                 await asyncio.sleep(0.1)
 
-    def _key_of(self, slug: str, key: str) -> str:
-        # A digest: keys come from outside, in any length and alphabet.
-        return self.keys.of(slug, "idem:" + hashlib.sha256(key.encode()).hexdigest()[:40])
-
-    def _arguments(self, slug: str, change: Change, story_was: bytes, fingerprint: str) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "fresh": fresh_epoch(),
-            "type": change.type,
-            "at": change.at,
-            "touch": int(change.touch),
-            "published": change.published,
-            "listed": change.listed,
-            "unpin_if": change.unpin_if,
-            "erase": int(change.erase),
-            "log_events": self.settings.log_events,
-            "channel": self.keys.channel(slug),
-            "fingerprint": fingerprint,
-            "keep_s": KEEP_ANSWERS_S,
-        }
-        if change.pin is not None:
-            arguments["pin"] = change.pin
-        if change.pinned:
-            arguments["pinned_version"] = change.pinned.version
-            arguments["pinned"] = orjson.dumps(public_post(slug, change.pinned))
-        if change.post:
-            arguments |= {"id": change.post.id, "expect": change.expect_version, "created": change.created}
-            public = orjson.dumps(public_post(slug, change.post)) if is_listed(change.post) else b""
-            one = _post_arguments(change.post)
-            one["post"] = one.pop("json")
-            arguments |= {**one, "public": public}
-        if change.story:
-            arguments |= {"story": msgspec.json.encode(change.story), "story_status": change.story.status}
-            arguments["head"] = _head(change.story)
-            if story_was:
-                arguments["story_was"] = story_was
-        return arguments
-
-    def _event(
-        self, slug: str, epoch: str, seq: int, entry: dict[str, bytes], texts: dict[str, bytes], posts: dict[str, bytes]
-    ) -> dict[str, Any] | None:
-        """A log entry as the event it was, or as it may still be told; None where that cannot be."""
-        kind = entry["type"].decode()
-        if kind == "reset":
-            return None
-        event: dict[str, Any] = {"type": kind, "epoch": epoch, "seq": seq, "at": entry["at"].decode()}
-        story = orjson.loads(entry["story"])
-        if "id" not in entry:
-            return {**event, "story": story}
-        id = entry["id"].decode()
-        if kind == "post.deleted":
-            return {**event, "post_id": id, "story": story}
-        now = _POST.decode(posts[id])
-        text = texts[f"{id}:{entry['version'].decode()}"]
-        if kind.startswith("post."):
-            post = public_post(slug, _POST.decode(text)) if text else {"id": id}
-            event = {**event, "post": post, "story": story}
-        else:
-            post = public_post(slug, _POST.decode(text)) if text else {"id": id}
-            event = {**event, "story": story, "pinned": post}
-        if now.status == "published":
-            return event if text else None
-        return redacted(event, public_post(slug, now) if now.status == "withdrawn" else None)
-
-
-def fresh_epoch() -> str:
-    """Never made twice."""
-    return secrets.token_hex(8)
-
-
-def _head(story: Story) -> bytes:
-    """The public story's JSON up to its totals, which the script appends."""
-    view = story_view(story, Totals())
-    return orjson.dumps({name: held for name, held in view.items() if name not in Totals.__struct_fields__})[:-1] + b","
-
-
-def _post_arguments(post: Post) -> dict[str, Any]:
-    return {
-        "id": post.id,
-        "version": post.version,
-        "json": msgspec.json.encode(post),
-        "status": post.status,
-        "sort": parse_time(post.sort_time, "sort_time") if post.sort_time else 0,
-        "marked": int(post.is_key_event),
-    }
-
-
-def _pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
-    """The error that a script's answer stands for."""
-    word = answer[0].decode()
-    detail = [part.decode() for part in answer[1:]]
-    if word == "none":
-        return NotFoundError(f"there is no story {slug}")
-    if word == "gone":
-        return StoryGoneError(slug, detail[0], int(detail[1]))
-    if word == "taken":
-        return ConflictError(f"slug: the story {slug} exists already; edit it, or choose another slug")
-    if word == "stale":
-        return StaleStoryError(f"the story {slug} was changed by somebody else; read it and decide again")
-    if word == "other":
-        id = detail[0] if detail else change.post.id if change and change.post else ""
-        return ConflictError(f"id: post {id} exists already with other content; choose another id")
-    if word == "version":
-        return VersionError(f"post {detail[0]}", int(detail[1]))
-    if word == "nopost":
-        return NotFoundError(f"there is no post {detail[0]} in {slug}")
-    return StoreError(f"the store's script gave an answer nobody knows: {word}")
+    def _common(self, slug: str) -> dict[str, Any]:
+        """What every writing script is told."""
+        events = self.settings.log_events
+        return {"fresh": fresh_epoch(), "log_events": events, "channel": self.keys.channel(slug)}

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests_store_helpers import NOW, create, draft
+from newsdesk import NOW, create, draft
 
-from conftest import runs, until, until_now
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import StoreError
 from stoppress.settings import Settings
 from stoppress.store import embedded as module
 from stoppress.store.embedded import Embedded, binary
 from stoppress.store.store import Store
+from support import runs, until, until_now
 
 Make = Callable[..., Embedded]
 

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
-from tests_store_helpers import create, draft
+from newsdesk import create, draft
 
 from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings

@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
-from tests_store_helpers import NOW, create, draft
+from newsdesk import NOW, create, draft
 
-from conftest import runs
 from stoppress.hub.hub import Hub, Limits
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import GoneError, NotFoundError
 from stoppress.settings import Settings
-from stoppress.store import relay as module
+from stoppress.store import subscription as module
 from stoppress.store.relay import Relay
 from stoppress.store.store import Store
+from support import runs
 
 
 class Listener(Reader):
@@ -189,7 +189,7 @@ async def test_deletions_refill_what_a_page_shows(store: Store, until) -> None:
 async def test_a_lost_message_is_found_without_another_one(relay: Relay, store: Store, until, monkeypatch) -> None:
     await create(store)
     feed = await relay.ensure("fire")
-    monkeypatch.setattr(relay, "_handle", lambda _message: None)
+    monkeypatch.setattr(relay, "_handle", lambda _slug, _data: None)
     await store.commit("fire", draft("a"))
     await relay.check_tops()
     await until(lambda: feed.seq == 2)
@@ -225,7 +225,7 @@ async def test_unknown_and_deleted_stories(relay: Relay, store: Store, until) ->
 async def test_a_reader_ahead_of_the_hub_makes_it_read_the_log(relay: Relay, store: Store, monkeypatch) -> None:
     await create(store)
     feed = await relay.ensure("fire")
-    monkeypatch.setattr(relay, "_handle", lambda _message: None)
+    monkeypatch.setattr(relay, "_handle", lambda _slug, _data: None)
     done = await store.commit("fire", draft("a"))
     assert (await relay.at_least("fire", Position(done.epoch, done.seq))).seq == done.seq
     # Ahead of the store too: nothing to wait for, and the epoch stands.
@@ -262,6 +262,10 @@ async def test_garbage_on_the_channel_is_ignored(relay: Relay, store: Store, unt
     assert feed.state.posts[0]["id"] == "a"
 
 
+async def swallow(_subscription: module.Subscription) -> None:
+    """A probe that never comes back."""
+
+
 async def test_deaf_is_noticed_and_mended(relay: Relay, store: Store, until, monkeypatch) -> None:
     """The link stays up and swallows everything, as a half-open one does."""
     await create(store)
@@ -270,10 +274,11 @@ async def test_deaf_is_noticed_and_mended(relay: Relay, store: Store, until, mon
     monkeypatch.setattr(module, "PROBE_S", 0.2)
     monkeypatch.setattr(module, "DEAF_S", 0.6)
     monkeypatch.setattr(module, "TICK_S", 0.1)
-    probe, relay._probe = relay._probe, "elsewhere"
+    send = module.Subscription._send_probe
+    monkeypatch.setattr(module.Subscription, "_send_probe", swallow)
     await until(lambda: relay.deaf_since is not None)
     await until(lambda: any(message["type"] == "stale" for message in reader.heard))
-    relay._probe = probe
+    monkeypatch.setattr(module.Subscription, "_send_probe", send)
     await until(lambda: relay.deaf_since is None)
     await until(lambda: any(message["type"] == "live" for message in reader.heard))
 

@@ -8,7 +8,7 @@ import dataclasses
 import msgspec
 import orjson
 import pytest
-from tests_store_helpers import NOW, create, draft
+from newsdesk import NOW, create, draft
 
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import ConflictError, GoneError, NotFoundError, VersionError

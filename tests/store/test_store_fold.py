@@ -6,7 +6,7 @@ import random
 
 import orjson
 import pytest
-from tests_store_helpers import NOW, create, draft
+from newsdesk import NOW, create, draft
 
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import StoppressError

@@ -1,0 +1,156 @@
+"""Records: what goes into the store's scripts and what comes out, as this program's own values and errors."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import orjson
+
+from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, VersionError
+from ..newsroom.model import Change, Post, Story, Totals
+from ..newsroom.public import is_listed, public_post, redacted, story_view
+from ..newsroom.times import parse_time
+
+post_of = msgspec.json.Decoder(Post).decode
+story_of = msgspec.json.Decoder(Story).decode
+totals_of = msgspec.json.Decoder(Totals).decode
+
+
+class StaleStoryError(ConflictError):
+    """The story is not as the change was decided on: read it, decide again."""
+
+
+class StoryGoneError(GoneError):
+    """The story was deleted, and that was the event at `epoch` and `seq`."""
+
+    def __init__(self, slug: str, epoch: str, seq: int) -> None:
+        super().__init__(f"the story {slug} was deleted; a slug never returns")
+        self.epoch = epoch
+        self.seq = seq
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStory:
+    story: Story
+    totals: Totals
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a change answered. `post`: as the change left it, None if it was the story's. `replayed`: done before."""
+
+    epoch: str
+    seq: int
+    post: Post | None
+    replayed: bool
+    totals: Totals
+
+
+def fresh_epoch() -> str:
+    """Never made twice."""
+    return secrets.token_hex(8)
+
+
+def commit_arguments(slug: str, change: Change, story_was: bytes) -> dict[str, Any]:
+    """What `commit.lua` is told of a change."""
+    arguments: dict[str, Any] = {
+        "type": change.type,
+        "at": change.at,
+        "touch": int(change.touch),
+        "published": change.published,
+        "listed": change.listed,
+        "unpin_if": change.unpin_if,
+        "erase": int(change.erase),
+    }
+    if change.pin is not None:
+        arguments["pin"] = change.pin
+    if change.pinned:
+        arguments["pinned_version"] = change.pinned.version
+        arguments["pinned"] = orjson.dumps(public_post(slug, change.pinned))
+    if change.post:
+        arguments |= {"id": change.post.id, "expect": change.expect_version, "created": change.created}
+        public = orjson.dumps(public_post(slug, change.post)) if is_listed(change.post) else b""
+        one = post_arguments(change.post)
+        one["post"] = one.pop("json")
+        arguments |= {**one, "public": public}
+    if change.story:
+        arguments |= {"story": msgspec.json.encode(change.story), "story_status": change.story.status}
+        arguments["head"] = _head(change.story)
+        if story_was:
+            arguments["story_was"] = story_was
+    return arguments
+
+
+def _head(story: Story) -> bytes:
+    """The public story's JSON up to its totals, which the script appends."""
+    view = story_view(story, Totals())
+    return orjson.dumps({name: held for name, held in view.items() if name not in Totals.__struct_fields__})[:-1] + b","
+
+
+def post_arguments(post: Post) -> dict[str, Any]:
+    return {
+        "id": post.id,
+        "version": post.version,
+        "json": msgspec.json.encode(post),
+        "status": post.status,
+        "sort": parse_time(post.sort_time, "sort_time") if post.sort_time else 0,
+        "marked": int(post.is_key_event),
+    }
+
+
+def event_of(
+    slug: str, epoch: str, seq: int, entry: dict[str, bytes], texts: dict[str, bytes], posts: dict[str, bytes]
+) -> dict[str, Any] | None:
+    """A log entry as the event it was, or as it may still be told; None where that cannot be."""
+    kind = entry["type"].decode()
+    if kind == "reset":
+        return None
+    event: dict[str, Any] = {"type": kind, "epoch": epoch, "seq": seq, "at": entry["at"].decode()}
+    story = orjson.loads(entry["story"])
+    if "id" not in entry:
+        return {**event, "story": story}
+    id = entry["id"].decode()
+    if kind == "post.deleted":
+        return {**event, "post_id": id, "story": story}
+    now = post_of(posts[id])
+    text = texts[f"{id}:{entry['version'].decode()}"]
+    if kind.startswith("post."):
+        post = public_post(slug, post_of(text)) if text else {"id": id}
+        event = {**event, "post": post, "story": story}
+    else:
+        post = public_post(slug, post_of(text)) if text else {"id": id}
+        event = {**event, "story": story, "pinned": post}
+    if now.status == "published":
+        return event if text else None
+    return redacted(event, public_post(slug, now) if now.status == "withdrawn" else None)
+
+
+def pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
+    """The error that a script's answer stands for."""
+    word = answer[0].decode()
+    detail = [part.decode() for part in answer[1:]]
+    if word == "none":
+        return NotFoundError(f"there is no story {slug}")
+    if word == "gone":
+        return StoryGoneError(slug, detail[0], int(detail[1]))
+    if word == "taken":
+        return ConflictError(f"slug: the story {slug} exists already; edit it, or choose another slug")
+    if word == "stale":
+        return StaleStoryError(f"the story {slug} was changed by somebody else; read it and decide again")
+    if word == "other":
+        id = detail[0] if detail else change.post.id if change and change.post else ""
+        return ConflictError(f"id: post {id} exists already with other content; choose another id")
+    if word == "version":
+        return VersionError(f"post {detail[0]}", int(detail[1]))
+    if word == "nopost":
+        return NotFoundError(f"there is no post {detail[0]} in {slug}")
+    return StoreError(f"the store's script gave an answer nobody knows: {word}")
