@@ -91,7 +91,7 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
         "auth": auth,
         "assets": assets,
         "pages": pages,
-        "feeds": Feeds(pages, settings.public_url),
+        "feeds": Feeds(pages, store, settings.public_url),
         "board": board,
         "operations": operations,
     }

@@ -6,6 +6,7 @@ so that a reader who has the old text gets it replaced; in Atom it is a tombston
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,7 +18,10 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..newsroom.errors import StoreError
+from ..newsroom.model import Post
 from ..newsroom.times import parse_time
+from ..store.store import Store
 from .caching import position_tag, tagged
 from .format import CORRECTION_NAMES, filled
 from .guard import host_name
@@ -26,6 +30,7 @@ from .pages import Pages, Shown, slug_of
 JSON = "application/feed+json"
 ATOM = "application/atom+xml"
 RSS = "application/rss+xml"
+STORIES = 1000  # whose tombstones are remembered
 # Content is ours: sanitised, and written by one library in one way.
 _SITE_PATH = re.compile(r'(<[^<>]*\s(?:href|src)=")/(?!/)')
 # XML 1.0, section 2.2: these two are no characters there, and a reader drops a feed that has them.
@@ -35,8 +40,10 @@ _NOT_XML = re.compile("[\ufffe\uffff]")
 class Feeds:
     """The three feeds of every story."""
 
-    def __init__(self, pages: Pages, public_url: str) -> None:
+    def __init__(self, pages: Pages, store: Store, public_url: str) -> None:
         self._pages = pages
+        self._store = store
+        self._gone: dict[str, tuple[tuple[str, int], list[Post]]] = {}
         self._public_url = public_url
         self._templates: Environment = pages.templates
         self._templates.filters.update(rfc822=rfc822, xml=lambda text: _NOT_XML.sub("\ufffd", text or ""))
@@ -44,18 +51,24 @@ class Feeds:
     async def json(self, request: Request) -> Response:
         shown, base = await self._shown(request)
         tag = position_tag(shown.epoch, shown.seq, "json", base)
-        return tagged(request, tag, orjson.dumps(json_feed(shown, base)), JSON)
+        slug = shown.story["slug"]
+        body = await self._pages.made.get((slug, tag), lambda: orjson.dumps(json_feed(shown, base)))
+        return tagged(request, tag, body, JSON)
 
     async def atom(self, request: Request) -> Response:
-        return await self._xml(request, "feed.atom", ATOM)
+        shown, base = await self._shown(request)
+        return await self._xml(request, shown, base, "feed.atom", ATOM, gone=await self._deleted(shown))
 
     async def rss(self, request: Request) -> Response:
-        return await self._xml(request, "feed.rss", RSS)
-
-    async def _xml(self, request: Request, name: str, media_type: str) -> Response:
         shown, base = await self._shown(request)
+        return await self._xml(request, shown, base, "feed.rss", RSS)
+
+    async def _xml(
+        self, request: Request, shown: Shown, base: str, name: str, media_type: str, **also: Any
+    ) -> Response:
         tag = position_tag(shown.epoch, shown.seq, name, base)
         context = {
+            **also,
             "story": shown.story,
             "posts": [filled(post) for post in shown.posts],
             "base": base,
@@ -63,8 +76,21 @@ class Feeds:
             "urn": urn,
             "content": lambda post: content(post, base),
         }
-        text = self._templates.get_template(name).render(context)
-        return tagged(request, tag, text.encode(), media_type)
+        template = self._templates.get_template(name)
+        body = await self._pages.made.get((shown.story["slug"], tag), lambda: template.render(context).encode())
+        return tagged(request, tag, body, media_type)
+
+    async def _deleted(self, shown: Shown) -> list[Post]:
+        """Tombstones of posts deleted lately, read once per change; the last ones known while the store is away."""
+        slug, position = shown.story["slug"], (shown.epoch, shown.seq)
+        known_at, gone = self._gone.pop(slug, (None, []))
+        if known_at != position:
+            with contextlib.suppress(StoreError):
+                gone = await self._store.deleted(slug)
+        self._gone[slug] = (position, gone)
+        while len(self._gone) > STORIES:
+            del self._gone[next(iter(self._gone))]
+        return gone
 
     async def _shown(self, request: Request) -> tuple[Shown, str]:
         return await self._pages.newest(slug_of(request)), self._base(request)

@@ -69,7 +69,7 @@ class Pages:
         self.assets = assets
         self.templates: Environment = environment(asset=assets.address, public_url=settings.public_url)
         install(self.templates)
-        self._made = Made()
+        self.made = Made()
         self._index: tuple[float, list[dict[str, Any]]] = (float("-inf"), [])
 
     # Pages
@@ -193,7 +193,7 @@ class Pages:
 
         # The address too: links in the page keep what was asked for, though the tag may be the same.
         key = (slug, tag, str(request.query_params.get("sort")))
-        return tagged(request, tag, await self._made.get(key, make), HTML)
+        return tagged(request, tag, await self.made.get(key, make), HTML)
 
     async def _stories(self) -> list[dict[str, Any]]:
         """The index, live first, read at most once a second; the last one known while the store is away."""
