@@ -102,14 +102,14 @@ function message(received) {
   if (state.seq === before.seq && received.type !== "snapshot") return;
   root.dataset.epoch = state.epoch;
   root.dataset.seq = String(state.seq);
-  meet(before, received);
-  paint();
+  paint({ inserting: meet(before, received) });
   if (!times.knows(state.story)) freshZones();
   const live = received.type !== "snapshot" && received.type !== "resumed";
   for (const event of received.type === "resumed" ? received.events : [received]) painted(event, live);
 }
 
-/** Sort the posts that are new into: shown at once, waiting behind the pill, elsewhere. @param {any} before @param {any} received */
+/** Sort the posts that are new into: shown at once, waiting behind the pill, elsewhere. True if some push the list.
+ * @param {any} before @param {any} received */
 function meet(before, received) {
   const known = new Set(before.posts.map((/** @type {any} */ post) => post.id));
   const held = new Set(state.posts.map((post) => post.id));
@@ -118,11 +118,13 @@ function meet(before, received) {
   if (isWindow() && received.type === "post.published" && !held.has(received.post.id)) elsewhere.add(received.post.id);
   for (const id of [...waiting]) if (!held.has(id)) waiting.delete(id);
   if (received.type === "post.deleted" || received.type === "post.withdrawn") elsewhere.delete(received.post_id ?? received.post.id);
-  if (sort === "newest" && fresh.length && !atTop()) for (const post of fresh) waiting.add(post.id);
+  const inserting = sort === "newest" && fresh.length > 0 && atTop();
+  if (sort === "newest" && !inserting) for (const post of fresh) waiting.add(post.id);
   if (sort === "oldest" && !isWindow()) for (const post of fresh) elsewhere.add(post.id);
   if (fresh.length) {
     speak(fresh.length === 1 ? `New post: ${fresh[0].headline ?? ""}` : `${fresh.length} new posts. Latest: ${fresh[0].headline ?? ""}`);
   }
+  return inserting;
 }
 
 /** At the top of the stream, and looking: new posts may come in by themselves. */
@@ -132,12 +134,11 @@ function atTop() {
 }
 
 /** Draw the state; nothing that is being read moves. */
-function paint({ reveal = false } = {}) {
+function paint({ inserting = false } = {}) {
   const view = currentView();
   const shown = state.posts.filter((post) => !waiting.has(post.id));
   const ids = new Set(shown.map((post) => post.id));
-  const inserting = sort === "newest" && atTop();
-  keepPlace(inserting || reveal, () => {
+  keepPlace(inserting, () => {
     refill($("story-head"), view.head());
     refill($("points"), view.points());
     $("points").hidden = !state.story.summary_points?.length;
@@ -167,19 +168,30 @@ function highlight(row) {
   row.addEventListener("animationend", () => row.classList.remove("is-new"), { once: true });
 }
 
-/** Run `change` and put the first visible row back where it was. @param {boolean} free let the page move @param {() => void} change */
-function keepPlace(free, change) {
-  const seen = free ? [] : [...root.querySelectorAll("#posts > li, #pinned > *, .story-head > *, .guide-part")].filter((node) => {
-    const box = node.getBoundingClientRect();
-    return box.bottom > 0 && box.top < innerHeight && box.height > 0;
-  }).map((node) => ({ node, top: node.getBoundingClientRect().top }));
-  const atPageTop = scrollY === 0;
+/** Run `change`, and put what is being read back where it was. @param {boolean} inserting new posts push the list @param {() => void} change */
+function keepPlace(inserting, change) {
+  const marks = scrollY === 0 ? [] : landmarks(inserting);
   change();
-  if (atPageTop) return;
-  const anchor = seen.find(({ node }) => node.isConnected && node.getBoundingClientRect().height > 0);
+  const anchor = marks.find(({ node }) => node.isConnected && node.getClientRects().length > 0);
   if (!anchor) return;
   const moved = anchor.node.getBoundingClientRect().top - anchor.top;
   if (Math.abs(moved) > 0.5) scrollBy({ top: moved, behavior: "instant" });
+  // A long post that shrank to a note would leave the reader somewhere below it.
+  if (anchor.node.matches("li") && anchor.node.getBoundingClientRect().bottom < 0) anchor.node.scrollIntoView({ behavior: "instant" });
+}
+
+/** What is on the screen, the best to hold on to first: blocks of text before whole posts. @param {boolean} aboveList */
+function landmarks(aboveList) {
+  const isVisible = (/** @type {Element} */ node) => {
+    const box = node.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight && box.height > 0;
+  };
+  // Beside the stream the guide is sticky: it stays where it is, whatever happens.
+  const flowing = getComputedStyle(root.querySelector(".guide") ?? root).position === "sticky" ? "" : ".guide-part, ";
+  const above = [...root.querySelectorAll(`.story-head > *, ${flowing}#pinned > *, .bar`)].filter(isVisible);
+  const rows = aboveList ? [] : [...list.children].filter(isVisible);
+  const blocks = rows.flatMap((row) => [...row.querySelectorAll(".day-name, .when, .headline, .picture, .body > *, .foot > *")].filter(isVisible));
+  return [...above, ...blocks, ...rows].map((node) => ({ node, top: node.getBoundingClientRect().top }));
 }
 
 // The pill and the title
@@ -202,7 +214,7 @@ function answerPill() {
   const first = newest.sort((a, b) => ((a?.sort_time ?? "") < (b?.sort_time ?? "") ? 1 : -1)).at(sort === "newest" ? 0 : -1);
   waiting.clear();
   elsewhere.clear();
-  paint({ reveal: true });
+  paint({ inserting: true });
   if (first) goTo(first.id);
 }
 
@@ -211,7 +223,7 @@ function noteReading() {
   if (document.visibilityState !== "visible") return;
   if (waiting.size && atTop()) {
     waiting.clear();
-    return paint();
+    return paint({ inserting: true });
   }
   if (elsewhere.size && !isWindow()) {
     for (const id of [...elsewhere]) {
@@ -275,7 +287,7 @@ function setSort(chosen) {
   }
   waiting.clear();
   elsewhere.clear();
-  paint({ reveal: true });
+  paint({ inserting: true });
   speak(sort === "newest" ? "Newest posts first" : "Oldest posts first");
 }
 

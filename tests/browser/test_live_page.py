@@ -163,27 +163,37 @@ async def test_latency_from_publish_to_the_second_frame(site):
     assert median < 1_000
 
 
-async def test_reading_position_never_jumps_and_new_posts_wait(site):
-    slug = await site.story()
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_reading_position_never_jumps_and_new_posts_wait(site, width):
+    slug = await site.story(**STORY)
     for n in range(20):
-        await site.post(slug, f"Post {n}", id=f"p{n}", body="Line.\n\n" * 6)
-    page = await site.reader(f"/live/{slug}")
-    await page.evaluate("document.getElementById('post-p10').scrollIntoView({ behavior: 'instant' })")
-    top = "document.getElementById('post-p10').getBoundingClientRect().top"
+        await site.post(slug, f"Post {n}", id=f"p{n}", body="Line.\n\n" * 6, is_key_event=n % 5 == 0)
+    page = await site.reader(f"/live/{slug}", width=width)
+    await page.evaluate(
+        "document.querySelector('#post-p10 .body p:nth-child(3)').scrollIntoView({ behavior: 'instant' })"
+    )
+    top = "document.querySelector('#post-p10 .body p:nth-child(3)').getBoundingClientRect().top"
     before = await page.evaluate(top)
-    await site.desk.edit(slug, "p15", {"body": "Much longer.\n\n" * 30, "change_note": "Longer."})
-    await site.desk.delete(slug, "p14")
-    await site.desk.edit_story(slug, {"description": "A long description. " * 20})
-    await site.post(slug, "New one", id="n1")
-    done = await site.desk.publish(slug, {"id": "n2", "headline": "New two", "body": "x", "pin": True})
-    await site.at(page, done.position)
-    assert abs(await page.evaluate(top) - before) < 1.5
+
+    async def stays(done: Any) -> None:
+        await site.at(page, done.position)
+        assert abs(await page.evaluate(top) - before) < 1.5
+
+    await stays(await site.desk.edit(slug, "p15", {"body": "Much longer.\n\n" * 30, "change_note": "Longer."}))
+    await stays(await site.desk.delete(slug, "p14"))
+    await stays(await site.desk.withdraw(slug, "p13", "Wrong."))
+    await stays(await site.desk.edit(slug, "p10", {"images": [IMAGE], "byline": "The post that is being read"}))
+    await stays(await site.desk.edit_story(slug, {"description": "A long description. " * 20, "summary_points": ["x"]}))
+    await stays(await site.desk.pin(slug, "p15"))
+    await stays(await site.desk.unpin(slug))
+    await stays(await site.desk.publish(slug, {"id": "n1", "headline": "New one", "is_key_event": True}))
+    await stays(await site.desk.publish(slug, {"id": "n2", "headline": "New two", "body": "x", "pin": True}))
     pill = page.locator("#pill")
     assert await pill.inner_text() == "2 new posts"
     assert (await page.title()).startswith("(2) ")
     assert await page.locator("#post-n1").count() == 0
-    await site.desk.delete(slug, "n1")
-    await page.wait_for_selector("#pill:has-text('1 new post')")
+    await stays(await site.desk.delete(slug, "n1"))
+    assert await pill.inner_text() == "1 new post"
     await pill.click()
     await page.wait_for_selector("#post-n2")
     await site.holds(page, "document.activeElement?.id === 'head-n2'")
@@ -191,6 +201,21 @@ async def test_reading_position_never_jumps_and_new_posts_wait(site):
     assert not (await page.title()).startswith("(")
     fresh = await site.open(f"/live/{slug}")
     assert await site.normal(page) == await site.normal(fresh)
+
+
+async def test_a_long_post_that_is_withdrawn_while_read_leaves_its_note_in_view(site):
+    slug = await site.story()
+    for n in range(4):
+        await site.post(slug, f"Post {n}", id=f"p{n}", body="Line.\n\n" * 80)
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate(
+        "document.querySelector('#post-p1 .body p:nth-child(50)').scrollIntoView({ behavior: 'instant' })"
+    )
+    done = await site.desk.withdraw(slug, "p1", "It was wrong.")
+    await site.at(page, done.position)
+    box = await page.locator("#post-p1").bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < 900
 
 
 async def test_scrolling_to_the_top_reveals(site):

@@ -1,0 +1,35 @@
+"""The operations page: live numbers, and the truth when there are none."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.parametrize("store_server", ["embedded"], indirect=True)
+
+
+async def test_numbers_are_live(site):
+    slug = await site.story()
+    readers = [await site.reader(f"/live/{slug}") for _ in range(2)]
+    page = await site.open("/dashboard")
+    await page.wait_for_selector("#line.is-live")
+    await page.wait_for_selector(f"#stories a:has-text('{slug}')")
+    await site.holds(page, "document.querySelector('[data-number=readers]').textContent === '2'")
+    for n in range(3):
+        await site.post(slug, f"Post {n}")
+    cells = "[...document.querySelectorAll('#stories td')].map((cell) => cell.textContent).join()"
+    await site.holds(page, f"{cells} === 'live,2,100 %,4,3'")
+    await site.holds(page, "/\\d/.test(document.querySelector('[data-latency=painted] td').textContent)")
+    assert await page.locator("#workers tr").count() == 1
+    assert await page.locator(".spark polyline").count() == 4
+    await readers[0].close()
+    await site.holds(page, "document.querySelector('[data-number=readers]').textContent === '1'")
+    assert site.said == []
+
+
+async def test_lost_line_is_told(site):
+    page = await site.browser.new_page()
+    # A server that accepts and then says nothing: what a frozen worker looks like.
+    await page.route_web_socket("**/stats/ws", lambda socket: None)
+    await page.goto(f"{site.address}/dashboard")
+    assert await page.inner_text("#line") == "Connecting…"
+    await site.holds(page, "document.getElementById('numbers').classList.contains('is-waiting')")
