@@ -24,6 +24,7 @@ from ..store.store import Store
 from .script import draft, steps
 
 PATIENCE_S = 60.0
+LOOKS = 120  # for a reader, within that time
 RETRY_S = 1.0
 RETRIES = 30
 
@@ -76,10 +77,13 @@ class Replay:
 
 async def replay(desk: Desk, slug: str, stats: str, speed: float) -> None:
     player = Replay(desk, slug)
+    parent = os.getppid()
     for number, step in enumerate(steps()):
         if number:  # the first one comes in any case
             await _watched(stats, PATIENCE_S / speed)
         await asyncio.sleep(step["after_s"] / speed)
+        if os.getppid() != parent:  # killed; nobody is there to stop this process
+            return
         for attempt in range(RETRIES):
             try:
                 line = await player.take(step, f"demo-{slug}-{number}")
@@ -97,12 +101,10 @@ async def replay(desk: Desk, slug: str, stats: str, speed: float) -> None:
 
 async def _watched(stats: str, patience_s: float) -> None:
     """Return when a reader is connected, or after `patience_s`."""
-    parent = os.getppid()
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until and not await asyncio.to_thread(_has_reader, stats):
-        await asyncio.sleep(min(0.5, patience_s / 4))
-        if os.getppid() != parent:
-            raise SystemExit(0)
+    for _ in range(LOOKS):
+        if await asyncio.to_thread(_has_reader, stats):
+            return
+        await asyncio.sleep(patience_s / LOOKS)
 
 
 def _has_reader(stats: str) -> bool:

@@ -183,12 +183,20 @@ async def test_a_page_of_posts_and_one_more_within_ten_seconds(demo: Any) -> Non
 async def test_the_whole_story_to_its_end_and_again_beside_it(demo: Any) -> None:
     running = demo("--port", "0", "--speed", "100")
     story = running.story()
+    seqs = []
+    async with asyncio.timeout(START_S), websockets.asyncio.client.connect(story.replace("http", "ws") + "/ws") as link:
+        async for text in link:
+            event = orjson.loads(text)
+            seqs += [event["seq"]] if "at" in event else []
+            if event.get("post", {}).get("id") == "thank-you":
+                break
+    assert seqs == list(range(seqs[0], seqs[-1] + 1))
     running.wait_for("(The story has come to its end)")
-    assert running.said.count("left out") == 0
+    assert "left out" not in running.said
     state = orjson.loads(await asyncio.to_thread(read, story + "/snapshot"))
     assert len(state["posts"]) == len(posts()) + sum("publish" in step for step in script.steps())
     assert state["posts"][0]["id"] == "thank-you"
-    assert state["pinned"]["id"] == "arrived"
+    assert state["pinned"]["id"] == "what-we-know"
     by_id = {post["id"]: post for post in state["posts"]}
     assert by_id["last-push-early"]["status"] == "withdrawn"
     assert "1989" not in by_id["push-fifty"]["content_html"]
@@ -227,3 +235,14 @@ def test_a_taken_port_is_left_alone(demo: Any) -> None:
             usual.listen()
         other = demo()
         assert other.wait_for(r"Port 8000 is taken; using (\d+)\.") in other.story()
+
+
+def test_nothing_goes_on_without_it(demo: Any) -> None:
+    running = demo("--port", "0", "--speed", "10")
+    running.wait_for("(published)")
+    assert len(running.group()) == 2
+    running.process.kill()
+    until = time.monotonic() + START_S
+    while running.group():
+        assert time.monotonic() < until
+        time.sleep(0.05)
