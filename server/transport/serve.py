@@ -37,7 +37,7 @@ class ListenError(StoppressError):
 
 
 async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], Any] | None = None) -> None:
-    """Serve until told to stop; returns after a clean stop.
+    """Serve until told to stop, by a signal or by being cancelled; ends after a clean stop.
 
     `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. Raises
     ListenError, or what the application's start raised.
@@ -74,6 +74,8 @@ async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], An
         listening.close()
     if started.failure is not None:
         raise started.failure
+    if server.was_cancelled:
+        raise asyncio.CancelledError
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -91,8 +93,9 @@ def listen(settings: Settings) -> socket.socket:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sys.platform == "linux":
-            # Ends a line whose peer takes nothing, which no timer of ours can do after transport.close().
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(settings.send_timeout_s * 1000))
+            # The hub cuts off who takes nothing; this ends what no timer of ours sees: a line that is closing, or dead.
+            patience_ms = round(settings.send_timeout_s * 1000) + 5000
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
             made.setsockopt(socket.IPPROTO_TCP, 25, UNSENT_BYTES)  # TCP_NOTSENT_LOWAT; the socket module lacks it
         made.bind(where)
         # Only now is a taken port certain to be noticed: two may bind with SO_REUSEADDR, one may listen.
@@ -150,10 +153,18 @@ class _Server(uvicorn.Server):
         self._app = app
         self._settings = settings
         self._ready = ready
+        self.was_cancelled = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         await self._ready()
+
+    async def main_loop(self) -> None:
+        try:
+            await super().main_loop()
+        except asyncio.CancelledError:  # stop cleanly first; `serve` raises it again
+            self.was_cancelled = True
+            self._stop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

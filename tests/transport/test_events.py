@@ -1,0 +1,182 @@
+"""The native stream as Server-Sent Events (PROTOCOL section 4), on a real server."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from stoppress.transport.pump import Pump
+
+
+@dataclass
+class Event:
+    type: str
+    id: str
+    data: Any
+    comment: str = ""
+    retry: str = ""
+
+
+class Stream:
+    """Reads the fields of the format, as the WHATWG's section 9.2.6 says."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self.lines = answer.aiter_lines()
+
+    async def blocks(self) -> AsyncIterator[dict[str, str]]:
+        fields: dict[str, str] = {}
+        async for line in self.lines:
+            if not line:
+                yield fields
+                fields = {}
+                continue
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            fields[name] = f"{fields[name]}\n{value}" if name in fields else value
+
+    async def next(self) -> Event:
+        """The next message that is not a beat or a count; the retry field that came before it."""
+        retry = ""
+        async for fields in self.blocks():
+            retry = fields.get("retry", retry)
+            if "data" in fields and fields["event"] != "readers":
+                return Event(fields["event"], fields.get("id", ""), json.loads(fields["data"]), "", retry)
+        raise EOFError
+
+
+@pytest.fixture
+async def client(uvicorn: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=uvicorn.url, trust_env=False, timeout=10) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def streaming(client: httpx.AsyncClient, path: str = "/live/a/events", **headers: str) -> AsyncIterator[Stream]:
+    async with client.stream("GET", path, headers=headers) as answer:
+        yield Stream(answer)
+
+
+async def test_the_same_first_messages_and_events_with_positions_as_ids(uvicorn: Any, client: Any) -> None:
+    await uvicorn.tell()
+    async with streaming(client) as stream:
+        hello = await stream.next()
+        snapshot = await stream.next()
+        told = await uvicorn.tell()
+        event = await stream.next()
+
+    assert stream.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert stream.answer.headers["cache-control"] == "no-store"
+    assert stream.answer.headers["x-accel-buffering"] == "no"
+    assert stream.answer.headers["access-control-allow-origin"] == "*"
+    assert (hello.type, hello.id, hello.data["readers"]) == ("hello", "", 1)
+    assert 1000 <= int(hello.retry) <= 5000
+    assert (snapshot.type, snapshot.id, snapshot.data["seq"]) == ("snapshot", "e:1", 1)
+    assert (event.type, event.id, event.data) == ("post.published", "e:2", told)
+
+
+@pytest.mark.parametrize("by_header", [True, False], ids=["header", "query"])
+async def test_the_last_event_id_resumes(uvicorn: Any, client: Any, by_header: bool) -> None:
+    told = [await uvicorn.tell() for _ in range(3)]
+    opened = (
+        streaming(client, **{"Last-Event-ID": "e:1"})
+        if by_header
+        else streaming(client, "/live/a/events?last_event_id=e:1")
+    )
+    async with opened as stream:
+        await stream.next()
+        resumed = await stream.next()
+
+    assert (resumed.type, resumed.id) == ("resumed", "e:3")
+    assert resumed.data["events"] == told[1:]
+
+
+async def test_what_would_break_a_line_is_carried_whole(uvicorn: Any, client: Any) -> None:
+    async with streaming(client) as stream:
+        await stream.next()
+        await stream.next()
+        text = "one\r\ntwo\rthree\n\nevent: fake\ndata: {}\u2028\x85"
+        await uvicorn.tell("post.published", text)
+
+        event = await stream.next()
+
+    assert event.type == "post.published"
+    assert event.data["post"]["headline"] == text
+
+
+@pytest.mark.usefixtures("quick_sweep")
+async def test_silence_is_kept_warm_by_comments(uvicorn: Any, client: Any) -> None:
+    async with streaming(client) as stream:
+        async for fields in stream.blocks():
+            if "" in fields:
+                break
+
+    assert fields == {"": "beat 0"}
+
+
+async def test_deletion_and_drain_end_the_stream(uvicorn: Any, client: Any) -> None:
+    async with streaming(client) as stream:
+        await stream.next()
+        await stream.next()
+        await Pump.of(uvicorn.app.state).drain(0.1)
+
+        assert (await stream.next()).type == "bye"
+        with pytest.raises(EOFError):
+            await stream.next()
+    uvicorn.hub.is_draining = False
+    async with streaming(client) as stream:
+        await stream.next()
+        await stream.next()
+        await uvicorn.tell("story.deleted")
+
+        assert (await stream.next()).type == "story.deleted"
+        with pytest.raises(EOFError):
+            await stream.next()
+
+
+async def test_a_reader_that_leaves_is_noticed_in_silence(uvicorn: Any, client: Any, until: Any) -> None:
+    async with streaming(client) as stream:
+        await stream.next()
+        assert uvicorn.hub.readers == 1
+
+    await until(lambda: uvicorn.hub.readers == 0)
+
+
+async def test_refusals_are_answers_with_a_reason(uvicorn: Any, client: Any) -> None:
+    unknown = await client.get("/live/nowhere/events")
+    await uvicorn.tell("story.deleted")
+    deleted = await client.get("/live/a/events")
+    uvicorn.hub.is_draining = True
+    draining = await client.get("/live/a/events")
+
+    answers = [(answer.status_code, answer.headers["content-type"]) for answer in (unknown, deleted, draining)]
+    assert answers == [(status, "application/problem+json") for status in (404, 410, 503)]
+    assert draining.headers["retry-after"] == "1"
+    assert "nowhere" in unknown.json()["detail"]
+
+
+async def test_head_asks_without_joining(uvicorn: Any, client: Any) -> None:
+    answer = await client.head("/live/a/events")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert uvicorn.hub.counts.connects == 0
+
+
+async def test_origins_are_narrowed_by_the_operator_only(uvicorn: Any, client: Any) -> None:
+    settings = uvicorn.app.state.settings
+    uvicorn.app.state.settings = dataclasses.replace(settings, origins=("https://news.example",))
+
+    async with streaming(client, Origin="https://news.example") as stream:
+        assert stream.answer.headers["access-control-allow-origin"] == "https://news.example"
+        assert stream.answer.headers["vary"] == "Origin"
+    refused = await client.get("/live/a/events", headers={"Origin": "https://other.example"})
+    assert refused.status_code == 403
+    assert "access-control-allow-origin" not in refused.headers

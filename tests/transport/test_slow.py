@@ -1,0 +1,134 @@
+"""Nobody waits for the slowest: a stalled line costs a bound, is brought up to date when it drains, or is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Opcode
+from websockets.uri import parse_uri
+
+from stoppress.transport.pump import Pump
+
+LARGE = base64.b64encode(os.urandom(60_000)).decode()
+
+
+@contextlib.asynccontextmanager
+async def stalled(url: str, path: str = "/live/a/ws", headers: str = "") -> AsyncIterator[socket.socket]:
+    """A line whose reader opened it and takes nothing, with the smallest window there is."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(line, (host, int(port)))
+    handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    handshake += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    upgrade = handshake if path.endswith("/ws") else ""
+    await loop.sock_sendall(line, f"GET {path} HTTP/1.1\r\nHost: a\r\n{upgrade}{headers}\r\n".encode())
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+async def messages(line: socket.socket) -> AsyncIterator[dict[str, Any]]:
+    """Everything the line holds and gets, once its reader wakes up."""
+    loop = asyncio.get_running_loop()
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += await loop.sock_recv(line, 1)
+    protocol = ClientProtocol(parse_uri("ws://a/"), max_size=None)
+    protocol.state = protocol.state.OPEN
+    protocol.parser = protocol.parse()
+    next(protocol.parser)
+    while data := await loop.sock_recv(line, 65536):
+        protocol.receive_data(data)
+        for frame in protocol.events_received():
+            if frame.opcode is Opcode.TEXT:
+                yield json.loads(frame.data)
+
+
+@pytest.mark.parametrize("path", ["/live/a/ws", "/live/a/events"])
+async def test_a_stalled_line_delays_nobody_and_is_cut_off(uvicorn: Any, until: Any, path: str) -> None:
+    """1 s here, 30 s in life; nothing was queued for it meanwhile."""
+    async with uvicorn.line() as quick, stalled(uvicorn.url, path):
+        await quick.opened()
+        await until(lambda: uvicorn.hub.readers == 2)
+        for _ in range(200):
+            told = await uvicorn.tell("post.published", LARGE)
+            assert await quick.receive() == told
+
+        (behind,) = [reader for reader in uvicorn.feed.readers if reader.seq != uvicorn.feed.seq]
+        assert behind.busy_since
+        await until(lambda: uvicorn.hub.readers == 1)
+        assert uvicorn.hub.counts.cuts == 1
+        told = await uvicorn.tell()
+        assert await quick.receive() == told
+
+
+async def test_a_line_that_drains_again_is_brought_to_the_latest_state(uvicorn: Any, until: Any) -> None:
+    """What it missed is conflated into one snapshot: every seq once in order, or a snapshot, never a hole."""
+    async with stalled(uvicorn.url) as line:
+        await until(lambda: uvicorn.hub.readers == 1)
+        (reader,) = uvicorn.feed.readers
+        while uvicorn.feed.floor <= reader.seq or not reader.busy_since:  # the ring has passed it by
+            await uvicorn.tell("post.published", LARGE)
+            await asyncio.sleep(0.001)
+        last = (await uvicorn.tell())["seq"]
+
+        seqs: list[int] = []
+        kinds: list[str] = []
+        async with asyncio.timeout(10):
+            async for message in messages(line):
+                if message["type"] == "snapshot" or message["type"].startswith("post."):
+                    seqs.append(message["seq"])
+                    kinds.append(message["type"])
+                if seqs and seqs[-1] == last:
+                    break
+
+    assert kinds[0] == "snapshot"
+    assert kinds.count("snapshot") == 2
+    for earlier, later, kind in zip(seqs, seqs[1:], kinds[1:], strict=False):
+        assert later == earlier + 1 or kind == "snapshot"
+    assert len(seqs) < last
+
+
+async def test_a_reader_that_talks_while_its_line_is_stuck_is_still_heard(uvicorn: Any, until: Any) -> None:
+    async with stalled(uvicorn.url) as line:
+        await until(lambda: uvicorn.hub.readers == 1)
+        (reader,) = uvicorn.feed.readers
+        while not reader.busy_since or reader.seq == uvicorn.feed.seq:
+            await uvicorn.tell("post.published", LARGE)
+            await asyncio.sleep(0.001)
+        rude = b"\x81\x83\x00\x00\x00\x00abc"  # a masked text frame
+
+        await asyncio.get_running_loop().sock_sendall(line, rude)
+
+        await until(lambda: uvicorn.hub.readers == 0)
+        assert uvicorn.hub.counts.rude == 1
+        assert uvicorn.hub.counts.cuts == 0
+
+
+async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any) -> None:
+    async with stalled(uvicorn.url), uvicorn.line() as quick:
+        await quick.opened()
+        await until(lambda: uvicorn.hub.readers == 2)
+        while all(reader.seq == uvicorn.feed.seq for reader in uvicorn.feed.readers):
+            told = await uvicorn.tell("post.published", LARGE)
+            assert await quick.receive() == told
+
+        draining = asyncio.create_task(Pump.of(uvicorn.app.state).drain(0.1))
+
+        assert (await quick.receive())["type"] == "bye"
+        assert await quick.closed() == 1012
+        await draining
+        assert uvicorn.hub.readers == 0
