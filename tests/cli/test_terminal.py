@@ -1,0 +1,178 @@
+"""What a person at a terminal sees: tables that fit, questions, $EDITOR, a bar; on a real pseudo-terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from stoppress.cli.fields import SCISSORS
+from stoppress.cli.output import cut, line, width
+
+WAIT_S = 20.0
+
+
+class Terminal:
+    """A command on a pseudo-terminal of 60 columns."""
+
+    def __init__(self, env: dict[str, str], *arguments: str) -> None:
+        self.ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+        environ = {name: held for name, held in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stoppress", *arguments],
+            env={**environ, **env, "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that ^C is a signal to it
+        )
+        os.close(theirs)
+        self.seen = ""
+
+    def until(self, mark: str) -> str:
+        deadline = time.monotonic() + WAIT_S
+        while mark not in self.seen:
+            assert time.monotonic() < deadline, self.seen
+            assert self._read(), f"ended before {mark!r}: {self.seen}"
+        return self.seen
+
+    def type(self, text: str) -> None:
+        os.write(self.ours, text.encode())
+
+    def end(self) -> str:
+        while self._read():
+            pass
+        self.process.wait(WAIT_S)
+        os.close(self.ours)
+        return self.seen
+
+    def _read(self) -> bool:
+        try:
+            read = os.read(self.ours, 65536)
+        except OSError:  # how Linux says that nobody has the other end
+            return False
+        self.seen += read.decode(errors="replace")
+        return bool(read)
+
+
+@pytest.fixture
+def terminal(env):
+    opened = []
+
+    def on_terminal(*arguments, **more):
+        opened.append(Terminal({**env, **more}, *arguments))
+        return opened[-1]
+
+    yield on_terminal
+    for one in opened:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def test_a_table_fits_the_terminal_and_is_whole_when_piped(shell, story, terminal):
+    long = "Über den Wolken " * 8
+    shell("post", story, "--headline", long.strip(), "--id", "p1")
+    shell("post", story, "--headline", "選挙の夜" * 20, "--id", "p2")
+    seen = re.sub(r"\x1b\[[0-9;]*m", "", terminal("list", story).end()).splitlines()
+    assert seen[0].split() == ["ID", "V", "PUBLISHED", "MARKS", "HEADLINE"]
+    assert all(width(row) <= 60 for row in seen)
+    assert seen[1].endswith("…")
+    assert shell("list", story).stdout.splitlines()[1].endswith(long.strip())
+
+
+def test_taking_out_asks_and_no_means_no(shell, story, terminal):
+    shell("post", story, "--headline", "One", "--id", "p1")
+    asked = terminal("delete", story, "p1", "--purge")
+    asked.until("for good?")
+    asked.type("n\n")
+    asked.end()
+    assert asked.process.returncode == 1
+    assert shell.json("show", story, "p1")["headline"] == "One"
+    asked = terminal("delete", story, "p1")
+    asked.until("Delete post p1?")
+    asked.type("y\n")
+    assert "p1 deleted" in asked.end()
+    told = terminal("story", "delete", story, "--yes")
+    assert "deleted" in told.end()
+
+
+def editor(tmp_path, text: str) -> str:
+    """An $EDITOR that keeps what it was given and leaves `text`."""
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[-1])\n"
+        f"pathlib.Path({str(tmp_path / 'given')!r}).write_text(file.read_text())\n"
+        f"file.write_text({text!r} or file.read_text())\n"
+    )
+    return f"{sys.executable} {script}"
+
+
+def test_a_post_written_in_the_editor(shell, story, terminal, tmp_path):
+    written = editor(tmp_path, "Polls close\n\nThe *first* counts.\n\nLater.\n\n---- >8 ----\nnot this")
+    seen = terminal("post", story, "--editor", "--id", "p1", EDITOR=written).end()
+    assert "http://127.0.0.1:8000/live/night/posts/p1" in seen
+    post = shell.json("show", story, "p1")
+    assert (post["headline"], post["body"]) == (
+        "Polls close",
+        "The *first* counts.\n\nLater.\n\n---- >8 ----\nnot this",
+    )
+
+
+def test_an_edit_in_the_editor_starts_with_the_text_and_leaves_the_scissors_out(shell, story, terminal, tmp_path):
+    shell("post", story, "--headline", "One", "--body", "Two", "--id", "p1")
+    seen = terminal("edit", story, "p1", "--editor", "--json", EDITOR=editor(tmp_path, "")).end()
+    assert (tmp_path / "given").read_text() == f"One\n\nTwo\n\n{SCISSORS}\n"
+    assert "version" not in seen or json.loads(seen)["version"] == 1
+    terminal("edit", story, "p1", "--editor", EDITOR=editor(tmp_path, f"Uno\n\nDos\n\n{SCISSORS}\n")).end()
+    post = shell.json("show", story, "p1")
+    assert (post["headline"], post["body"], post["version"]) == ("Uno", "Dos", 2)
+
+
+def test_an_empty_text_from_the_editor_publishes_nothing(shell, story, terminal, tmp_path):
+    given_up = terminal("post", story, "--editor", EDITOR=editor(tmp_path, "\n\n"))
+    given_up.end()
+    assert given_up.process.returncode == 1
+    assert shell("list", story).stdout == ""
+    assert "needs a terminal" in shell("post", story, "--editor", ends=2).stderr
+
+
+def test_a_long_import_shows_how_far_it_is(terminal, tmp_path):
+    file = tmp_path / "many.jsonl"
+    rows = [{"story": {"headline": "Many"}}, *({"id": f"p{n}", "headline": f"Post {n}"} for n in range(600))]
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    seen = terminal("import", "many", str(file)).end()
+    assert "600 of 600 posts" in seen
+    assert "600 added" in seen
+
+
+def test_ctrl_c_is_quiet(story, terminal):
+    watching = terminal("watch", story, "--json")
+    watching.until("snapshot")
+    watching.type("\x03")
+    seen = watching.end()
+    assert watching.process.returncode in (130, -2)
+    assert "Traceback" not in seen
+    assert "Aborted" not in seen
+
+
+@pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("選挙", 4), ("e\u0301e\u0301", 2), ("", 0)])
+def test_columns_are_what_a_terminal_takes(text, columns):
+    assert width(text) == columns
+
+
+def test_cut_and_line():
+    assert cut("選挙の夜", 5) == "選挙…"
+    assert cut("short", 5) == "short"
+    assert line("a\x1b[31mb\u202ec\nd") == "a [31mb c d"
