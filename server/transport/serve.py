@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 import math
 import signal
 import socket
@@ -44,6 +45,7 @@ async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], An
     """
     listening = listen(settings)
     started = _Lifespan(app)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         started,
         loop="auto",
@@ -76,6 +78,11 @@ async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], An
         raise started.failure
     if server.was_cancelled:
         raise asyncio.CancelledError
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # uvicorn (0.54) says this of every WebSocket that was refused with an HTTP answer: an error line per refusal.
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def listen(settings: Settings) -> socket.socket:
