@@ -204,16 +204,20 @@ class _Server(uvicorn.Server):
             while not draining.done() and not self.force_exit:
                 await asyncio.wait({draining}, timeout=0.1)
             draining.cancel()
-        ending = asyncio.get_running_loop().call_later(self._settings.stop_timeout_s, self._abort)
+        loop = asyncio.get_running_loop()
+        # Readers have had their second: a line that still has bytes to go when it is closing is stuck.
+        stuck = loop.call_later(0.5, lambda: self._abort(only_closing=True))
+        ending = loop.call_later(self._settings.stop_timeout_s, self._abort)
         try:
             await super().shutdown(sockets)
         finally:
+            stuck.cancel()
             ending.cancel()
             self._abort()
 
-    def _abort(self) -> None:
+    def _abort(self, *, only_closing: bool = False) -> None:
         """`transport.close()` waits for a peer that takes nothing; this does not."""
         for connection in list(self.server_state.connections):
             transport = getattr(connection, "transport", None)
-            if transport is not None:
+            if transport is not None and (transport.is_closing() or not only_closing):
                 transport.abort()

@@ -99,9 +99,10 @@ async def live_socket(websocket: WebSocket) -> None:
             pump.leave(feed, reader)
             listening.cancel()
             await asyncio.wait({listening})
-            with contextlib.suppress(TimeoutError, *_GONE):
-                async with asyncio.timeout(CLOSE_S):
-                    await websocket.close(code)
+            if code != CloseCode.TOO_SLOW:  # a line that takes nothing takes no close frame either
+                with contextlib.suppress(TimeoutError, *_GONE):
+                    async with asyncio.timeout(CLOSE_S):
+                        await websocket.close(code)
 
 
 async def _deny(websocket: WebSocket, refusal: Refusal) -> None:
