@@ -28,6 +28,7 @@ from ..store.store import Store
 from ..transport.sse import live_events
 from ..transport.websocket import live_socket
 from . import api
+from .all_stories import AllStories
 from .assets import Assets
 from .auth import Auth
 from .feeds import Feeds
@@ -94,6 +95,7 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
         "feeds": Feeds(pages, store, settings.public_url),
         "board": board,
         "operations": operations,
+        "all_stories": AllStories(hub, relay, store, auth, beat_s=settings.beat_s),
     }
     for name, part in parts.items():
         setattr(app.state, name, part)
@@ -136,6 +138,7 @@ def routes() -> list[BaseRoute]:
         Route(story + "/feed.json", part("feeds", "json")),
         Route(story + "/feed.atom", part("feeds", "atom")),
         Route(story + "/feed.rss", part("feeds", "rss")),
+        WebSocketRoute("/live/ws", part("all_stories", "stream")),
         WebSocketRoute(story + "/ws", live_socket),
         Route(story + "/events", live_events),
         Route("/assets/{path:path}", asset),

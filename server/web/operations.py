@@ -24,7 +24,6 @@ NEVER = {"Cache-Control": "no-store"}
 HTML = "text/html"
 RECHECK_S = 2.0  # how soon a revoked token's sockets close
 SEND_S = 10.0
-MESSAGE_BYTES = 4096
 CLOSED_REVOKED, CLOSED_RUDE, CLOSED_RESTART = 4401, 1008, 1012
 
 

@@ -1,0 +1,143 @@
+"""`WS /live/ws`: the events of all stories in one stream for operators, each message with its `slug` (PROTOCOL, 8).
+
+A first message `{"type":"resume","positions":{slug:"EPOCH:SEQ"}}` within a second takes up where the client was; a
+story it does not name begins at its newest event. Each story opens with `resumed`, or with `snapshot` where the
+position cannot be honoured and for stories made later. Who watches here is no reader and is counted nowhere: the
+feeds are looked at ten times a second, so nothing of the readers' path knows of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..hub.feed import Feed
+from ..hub.frame import Frame
+from ..hub.hub import Hub
+from ..hub.notices import live, stale
+from ..hub.position import Position
+from ..newsroom.errors import StoppressError
+from ..newsroom.model import SLUG
+from ..newsroom.times import format_time
+from ..store.relay import Relay
+from ..store.store import Store
+from ..wire.native import CloseCode, encode
+from .auth import Auth
+from .operations import CLOSED_REVOKED, RECHECK_S, SEND_S, admit, revoked
+
+FIRST_S = 1.0  # how long a resume message is waited for
+LOOK_S = 0.1
+STORIES_S = 5.0  # between looks for new stories
+FIRST_BYTES = 1024 * 1024
+
+
+class AllStories:
+    """One object serves every such socket."""
+
+    def __init__(self, hub: Hub, relay: Relay, store: Store, auth: Auth, *, beat_s: float) -> None:
+        self._hub = hub
+        self._relay = relay
+        self._store = store
+        self._auth = auth
+        self._beat_s = beat_s
+
+    async def stream(self, socket: WebSocket) -> None:
+        if not await admit(socket, self._auth):
+            return
+        listening: asyncio.Task[Any] = asyncio.create_task(socket.receive())
+        try:
+            await asyncio.wait({listening}, timeout=FIRST_S)
+            asked = None
+            if listening.done():
+                asked = _positions(listening.result())
+                if asked is None:
+                    await socket.close(CloseCode.POLICY, 'the first message may be {"type":"resume","positions":{…}}')
+                    return
+                listening = asyncio.create_task(socket.receive())
+            code = await self._write(socket, listening, asked or {})
+            await socket.close(code)
+        except (WebSocketDisconnect, RuntimeError, OSError, TimeoutError):
+            return  # gone, or it took nothing for too long
+        finally:
+            listening.cancel()
+
+    async def _write(self, socket: WebSocket, listening: asyncio.Task[Any], asked: dict[str, Position | None]) -> int:
+        seen: dict[str, Position | None] = {}
+        told_stale: int | None = None
+        spoke = checked = time.monotonic()
+        looked = float("-inf")
+        while not listening.done():
+            now = time.monotonic()
+            if now - looked >= STORIES_S:
+                is_first, looked = looked < 0, now
+                await self._hold_all()
+                if is_first:  # what a client does not name begins here
+                    seen = {slug: feed.position for slug, feed in self._hub.feeds.items()} | asked
+            if self._hub.is_draining:
+                return CloseCode.RESTART
+            if now - checked >= RECHECK_S:
+                checked = now
+                if await revoked(socket, self._auth):
+                    return CLOSED_REVOKED
+            messages = list(self._owed(seen, is_first))
+            is_first = False
+            if told_stale != self._hub.stale_since:
+                told_stale = self._hub.stale_since
+                messages.append(encode(live() if told_stale is None else stale(told_stale)))
+            if not messages and now - spoke >= self._beat_s:
+                messages.append(orjson.dumps({"type": "beat", "server_time": format_time(time.time_ns() // 1_000_000)}))
+            for message in messages:
+                async with asyncio.timeout(SEND_S):
+                    await socket.send_text(message.decode())
+                spoke = now
+            await asyncio.wait({listening}, timeout=LOOK_S)
+        return CloseCode.NORMAL if listening.result()["type"] == "websocket.disconnect" else CloseCode.POLICY
+
+    async def _hold_all(self) -> None:
+        """Have every story loaded; what cannot be read now is tried again."""
+        try:
+            slugs = [held.story.slug for held in await self._store.stories()]
+        except StoppressError:
+            slugs = list(self._hub.feeds)
+        for slug in slugs:
+            try:
+                await self._relay.ensure(slug)
+            except StoppressError:
+                continue
+
+    def _owed(self, seen: dict[str, Position | None], is_first: bool) -> Iterator[bytes]:
+        """What this client has not been sent; moves `seen`."""
+        for slug, feed in list(self._hub.feeds.items()):
+            position = seen.get(slug)
+            if position == feed.position and not is_first:
+                continue
+            seen[slug] = feed.position
+            for frame in _since(feed, position, is_first):
+                yield b'{"slug":"%b",%b' % (slug.encode(), encode(frame)[1:])
+
+
+def _since(feed: Feed, position: Position | None, is_first: bool) -> tuple[Frame, ...]:
+    if position is None or position.epoch != feed.epoch or not feed.floor <= position.seq <= feed.seq:
+        return feed.snapshot().frames
+    resumed = feed.resumed(position.seq).frames
+    return resumed if is_first else resumed[0].frames
+
+
+def _positions(message: dict[str, Any]) -> dict[str, Position | None] | None:
+    """Of a resume message; None if it is not one. A position that is none asks for the snapshot."""
+    text = message.get("text") or ""
+    if len(text) > FIRST_BYTES:
+        return None
+    try:
+        told = orjson.loads(text)
+        given = told["positions"] if told["type"] == "resume" else None
+        if not isinstance(given, dict):
+            return None
+        return {slug: Position.parse(str(held)) for slug, held in given.items() if SLUG.fullmatch(slug)}
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
