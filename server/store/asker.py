@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from ..newsroom.errors import StoreError, TryAgainError
+from ..newsroom.errors import StoreError
 from .keys import Keys
 from .link import LOST, Link, UnreachedError
 
@@ -72,10 +72,7 @@ class Asker:
                         failure = dead
                 if not sent:
                     raise failure or self._link.unreached(error) from error
-                detail = f"the link to {self._link.place} broke before the answer came; nobody knows if it was done"
-                if key:
-                    raise TryAgainError(f"{detail}: try again with the key {key}", key=key) from error
-                raise TryAgainError(f"{detail}: do the same again, nothing is stored twice") from error
+                raise self._link.uncertain(key) from error
             except ResponseError as error:
                 raise self._link.refused(error) from error
         raise AssertionError("every attempt returns or raises")

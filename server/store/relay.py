@@ -33,6 +33,7 @@ log = logging.getLogger("stoppress.relay")
 TOP_S = 5.0  # between looks at the log's top: a second path, should a message have been lost
 STEADY_S = 5.0  # a subscription that stood so long makes the next failure the first
 AHEAD_S = 2.0  # a reader that is ahead of this hub waits no longer for the store
+REPAIRS = 8  # stories read at a time: after a break all of them ask at once
 UNKNOWN_S = 3.0  # an unknown slug is not looked up again for so long
 UNKNOWN_SLUGS = 10_000
 DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -55,6 +56,7 @@ class Relay:
         self._loading: dict[str, asyncio.Task[Feed]] = {}
         self._overtaken: set[str] = set()  # stories being loaded that were told of meanwhile
         self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._few = asyncio.Semaphore(REPAIRS)
         self._again: set[str] = set()  # stories to be repaired once more: something came while it was under way
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
@@ -218,7 +220,8 @@ class Relay:
             while (feed := self.hub.feeds.get(slug)) is not None:
                 self._again.discard(slug)
                 try:
-                    await self._mend(slug, feed)
+                    async with self._few:
+                        await self._mend(slug, feed)
                 except NotFoundError:
                     log.error("a story has vanished from the store; its last state is served", extra={"slug": slug})
                     return

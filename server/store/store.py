@@ -302,7 +302,7 @@ class Store:
     async def repair_index(self) -> int:
         """Find stories whose index entry was lost between two steps; returns how many entries were missing."""
         found: set[str] = set()
-        pattern = self.keys.of("*", "meta").replace("[", "\\[")
+        pattern = self.keys.of("*", "meta")
         try:
             async for name in self.client.scan_iter(match=pattern, count=1000):
                 found.add(self.keys.slug(name.decode()))

@@ -16,7 +16,7 @@ import pytest
 from newsdesk import NOW, create, draft
 
 from stoppress.newsroom import rules
-from stoppress.newsroom.errors import StoreError
+from stoppress.newsroom.errors import StoppressError, StoreError
 from stoppress.settings import Settings
 from stoppress.store import embedded as module
 from stoppress.store.embedded import Embedded, binary
@@ -323,3 +323,26 @@ async def test_the_disk_has_it_before_the_answer_leaves(data_dir: Path, require:
     )
     answered = next(n for n, line in enumerate(lines) if n > asked and "post_count" in line and ".aof>" not in line)
     assert asked < written < synced < answered
+
+
+async def test_a_full_disk_is_named_and_loses_nothing(data_dir: Path, require: Callable[[str], str]) -> None:
+    """With fsync always the server ends itself at a failed append; it comes back with what was acknowledged."""
+    mount = [require("mount"), "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(data_dir)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:  # noqa: ASYNC221
+        pytest.skip("only root may mount a small disk")
+    try:
+        store = await Store.open(Settings(data_dir=data_dir, store_grace_s=0))
+        await create(store)
+        acknowledged = 0
+        with pytest.raises(StoppressError, match="full, or cannot be written: free some space"):
+            for n in range(200):
+                await store.commit("fire", draft(f"p{n}", "x" * 30_000, now=n))
+                acknowledged += 1
+        subprocess.run(["mount", "-o", "remount,size=30m", str(data_dir)], check=True)  # noqa: ASYNC221
+        assert (await store.story("fire")).totals.post_count in (acknowledged, acknowledged + 1)
+        await store.commit("fire", draft("after", now=1000))
+        pid = server_pid(store.link.embedded)
+        await store.aclose()
+        await until(lambda: not runs(pid))
+    finally:
+        subprocess.run(["umount", "-l", str(data_dir)], check=True)  # noqa: ASYNC221
