@@ -193,11 +193,10 @@ class Embedded:
 
     def trouble(self) -> str:
         """What its user should know when it fails again and again; "" when nothing is known."""
-        if (
-            any(_is_lately_full(line) for line in self._log_tail())
-            or shutil.disk_usage(self.directory).free < FULL_BYTES
-        ):
-            return f"the disk of {self.directory} is full, or cannot be written: free some space; nothing acknowledged is lost"
+        full = shutil.disk_usage(self.directory).free < FULL_BYTES
+        if full or any(_failed_lately(line) for line in self._log_tail()):
+            advice = "free some space; nothing acknowledged is lost"
+            return f"the disk of {self.directory} is full, or cannot be written: {advice}"
         return ""
 
     def _log_tail(self) -> list[str]:
