@@ -25,7 +25,7 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for entry in reversed(fields(Settings)):
         name = f"--{entry.name.replace('_', '-')}"
         about = entry.metadata["about"]
-        about = about[0].upper() + about[1:]
+        about = about if "://" in about.split()[0] else about[0].upper() + about[1:]
         if entry.default not in (MISSING, "", (), False) and entry.name != "data_dir":
             about += f"  [{PREFIX}{entry.name.upper()}; default: {entry.default}]"
         else:

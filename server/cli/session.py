@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import click
 from ..newsroom.errors import InvalidError, TryAgainError
 from ..settings import Settings
 from .command import Refusal, WhereOption
+from .output import notice
 
 if TYPE_CHECKING:
     from ..desk.desk import Desk
@@ -59,6 +61,8 @@ class Place:
         if self.api:
             from ..desk.remote import RemoteDesk
 
+            if self.token and re.match(r"http://(?!localhost\b|127\.|\[::1\])", self.api):
+                notice(f"the token goes to {self.api} unencrypted; use https:// there")
             far = RemoteDesk(self.api, self.token)
             try:
                 yield far  # type: ignore[misc]

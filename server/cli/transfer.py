@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import IO
 
 import click
 
@@ -54,7 +55,7 @@ ssh old.example.org stoppress export election-night | stoppress import election-
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Only check the file; store nothing.")
 @editorial
-async def import_(run: Run, slug: str, file: object, dry_run: bool) -> None:
+async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool) -> None:
     """Read posts for the story SLUG from FILE (- is standard input), one JSON object a line, newest first.
 
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
@@ -63,8 +64,10 @@ async def import_(run: Run, slug: str, file: object, dry_run: bool) -> None:
     from ..desk.lines import lines_of
 
     bar = _Bar()
-    report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run)  # type: ignore[arg-type]
-    bar.end()
+    try:
+        report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run)
+    finally:
+        bar.end()
     if run.json:
         tell_json({"added": report.added, "skipped": report.skipped, "dry_run": dry_run})
     elif dry_run:
@@ -77,16 +80,17 @@ class _Bar:
     """A progress bar on stderr, for a person who has to wait."""
 
     def __init__(self) -> None:
-        self._bar: object = None
+        self._shown = False
 
     def move(self, done: int, of: int) -> None:
-        if of < LONG or not sys.stderr.isatty():
+        """`of` 0: that many lines are checked."""
+        if 0 < of < LONG or not sys.stderr.isatty():
             return
-        share = done / of
-        filled = "█" * round(share * 30)
-        click.echo(f"\r{filled:░<30} {done:,} of {of:,} posts", err=True, nl=done == of)
-        self._bar = None if done == of else self
+        filled = "█" * (round(done / of * 30) if of else 0)
+        text = f"{filled:░<30} {done:,} of {of:,} posts" if of else f"{done:,} lines checked"
+        click.echo(f"\r{text:<60}", err=True, nl=done == of)
+        self._shown = done != of
 
     def end(self) -> None:
-        if self._bar:
+        if self._shown:
             notice("")

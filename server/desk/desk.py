@@ -234,7 +234,7 @@ class Desk:
         *,
         dry_run: bool = False,
     ) -> ImportReport:
-        """Checks every line before it stores any; `progress(stored, of)` after each batch.
+        """Checks every line before it stores any; `progress(stored, of)` after each batch, `progress(lines, 0)` before.
 
         `lines`: a file's, or its bytes in chunks as they come over a network.
         """

@@ -6,7 +6,7 @@ What is wrong is told as `line N: field: rule`. Bodies are rendered here, becaus
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import IO, Annotated, Any, Literal
@@ -20,6 +20,7 @@ from ..newsroom.errors import InvalidError
 from ..newsroom.model import Post, Story, check_text, read
 
 LINE_BYTES = 1024 * 1024
+TELL_LINES = 500
 STORY_FIELDS = Story.__struct_fields__
 _POST_FIELDS = Post.__struct_fields__
 
@@ -69,10 +70,13 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: file.readline(LINE_BYTES + 2), b"")
 
 
-def check_file(slug: str, lines: Iterable[bytes]) -> tuple[Head | None, list[Entry]]:
+def check_file(
+    slug: str, lines: Iterable[bytes], progress: Callable[[int, int], None] | None = None
+) -> tuple[Head | None, list[Entry]]:
     """Everything that can be said of a file without the store. Reads it all; renders every body: run it in a thread.
 
-    Raises InvalidError with `line`; its sentence starts with the line and names field and rule.
+    `progress(lines, 0)` is told now and then. Raises InvalidError with `line`; its sentence starts with the line and
+    names field and rule.
     """
     check_text("slug", slug)
     head: Head | None = None
@@ -94,6 +98,8 @@ def check_file(slug: str, lines: Iterable[bytes]) -> tuple[Head | None, list[Ent
                 raise InvalidError("id", rule)
         except InvalidError as error:
             raise wrong(number, error.field, error.rule) from None
+        if progress and number % TELL_LINES == 0:
+            progress(number, 0)
         seen[entry.post.id] = number
         entries.append(entry)
     if not head and not entries:

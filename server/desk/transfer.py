@@ -29,19 +29,28 @@ SPOOL_BYTES = 16 * 1024 * 1024  # of an upload; more waits on disk
 BATCH_POSTS = 200
 BATCH_BYTES = 1024 * 1024
 PAGE_POSTS = 200
+ATTEMPTS = 5
 
 
 # Out
 
 
 async def export(store: Store, slug: str) -> AsyncIterator[bytes]:
-    """The story and its posts, a line each, with every field but `url`; withdrawn posts too, deleted ones not."""
-    held = await store.story(slug)
-    totals = msgspec.to_builtins(held.totals)
-    totals.pop("listed_count")
-    yield orjson.dumps({"story": {**msgspec.to_builtins(held.story), **totals}}) + b"\n"
-    async for post in _walk(store, slug):
-        yield orjson.dumps(msgspec.to_builtins(post)) + b"\n"
+    """The story and its posts, a line each, with every field but `url`; withdrawn posts too, deleted ones not.
+
+    All of one moment, unless the story changes faster than it can be read; then each line is current for itself.
+    """
+    for _ in range(ATTEMPTS):
+        held = await store.story(slug)
+        totals = msgspec.to_builtins(held.totals)
+        totals.pop("listed_count")
+        lines = [orjson.dumps({"story": {**msgspec.to_builtins(held.story), **totals}}) + b"\n"]
+        async for post in _walk(store, slug):
+            lines.append(orjson.dumps(msgspec.to_builtins(post)) + b"\n")
+        if (await store.top([slug]))[0] == (held.epoch, held.seq):
+            break
+    for line in lines:
+        yield line
 
 
 async def _walk(store: Store, slug: str) -> AsyncIterator[Post]:
@@ -70,10 +79,11 @@ async def import_(
     """Store a file's posts under `slug`; the story too if its first line has it.
 
     `lines`: a file's lines, or its bytes in chunks as they come over a network.
-    `progress(done, of)` is told after each batch. Raises InvalidError, ConflictError or NotFoundError, with `line`,
-    and has stored nothing then. `dry_run` checks everything and stores nothing.
+    `progress(done, of)` is told after each batch, and with `of` 0 how many lines have been checked. `dry_run` checks
+    everything and stores nothing. Raises InvalidError, ConflictError or NotFoundError, with `line`, and has stored
+    nothing then.
     """
-    head, entries = await _checked(slug, lines)
+    head, entries = await _checked(slug, lines, progress)
     held = await _stored_story(store, slug)
     if held is None and head is None:
         raise NotFoundError(
@@ -95,16 +105,18 @@ async def import_(
     return report
 
 
-async def _checked(slug: str, lines: Iterable[bytes] | AsyncIterable[bytes]) -> tuple[Head | None, list[Entry]]:
+async def _checked(
+    slug: str, lines: Iterable[bytes] | AsyncIterable[bytes], progress: Callable[[int, int], None] | None
+) -> tuple[Head | None, list[Entry]]:
     if not isinstance(lines, AsyncIterable):
-        return await asyncio.to_thread(check_file, slug, lines)
+        return await asyncio.to_thread(check_file, slug, lines, progress)
     from tempfile import SpooledTemporaryFile
 
     with SpooledTemporaryFile(SPOOL_BYTES) as file:
         async for chunk in lines:
             await asyncio.to_thread(file.write, chunk)
         file.seek(0)
-        return await asyncio.to_thread(check_file, slug, lines_of(file))
+        return await asyncio.to_thread(check_file, slug, lines_of(file), progress)
 
 
 async def _store_all(

@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+from support import until_now
+
 
 @pytest.fixture
 def served(process):
@@ -182,6 +184,34 @@ def test_watch_goes_on_after_the_server_was_killed(shell, story, process):
     # A new process may know the events in between, or say where the story stands now.
     post = told["posts"][0] if told["type"] == "snapshot" else told["post"]
     assert (told["seq"], post["headline"]) == (seq + 1, "Meanwhile")
+
+
+def test_watch_goes_on_after_the_store_was_killed(env, short_dir, process):
+    env |= {"STOPPRESS_DATA_DIR": str(short_dir), "STOPPRESS_REDIS": "", "STOPPRESS_STORE_GRACE_S": "0"}
+    ended(process("story", "create", "night", "--headline", "Night"))
+    watching = process("watch", "night", "--json")
+    seq = json.loads(watching.stdout.readline())["seq"]
+    os.kill(_server_of(short_dir), signal.SIGKILL)
+    for n in range(3):
+        ended(process("post", "night", "--headline", f"h{n}"))
+    events = [json.loads(watching.stdout.readline()) for _ in range(3)]
+    assert [(event["seq"], event["post"]["headline"]) for event in events] == [(seq + n + 1, f"h{n}") for n in range(3)]
+    watching.send_signal(signal.SIGINT)
+    ended(watching, 130)
+    until_now(lambda: not _listens(short_dir))  # the last to leave has it shut down
+
+
+def _listens(data_dir) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(data_dir / "store" / "valkey.sock")) == 0
+
+
+def _server_of(data_dir) -> int:
+    """The process of the embedded store, by what it says itself."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(data_dir / "store" / "valkey.sock"))
+        link.sendall(b"INFO server\r\n")
+        return int(link.recv(65536).split(b"process_id:")[1].split()[0])
 
 
 def test_watch_of_no_story_says_so(shell, story, served):

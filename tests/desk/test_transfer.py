@@ -94,6 +94,25 @@ async def test_export_import_export_is_byte_equal(desk, elsewhere):
     assert await exported(elsewhere) == first
 
 
+async def test_an_export_is_of_one_moment(desk, monkeypatch):
+    """A post that goes out and one that is deleted between two pages: all before or all after."""
+    await a_story_with_everything(desk)
+    monkeypatch.setattr(transfer, "PAGE_POSTS", 2)
+    page, pages = desk.store.page, []
+
+    async def disturbed(*arguments):
+        pages.append(arguments)
+        if len(pages) == 2:
+            await desk.publish("night", {"id": "late", "headline": "Late"})
+            await desk.delete("night", "p3")
+        return await page(*arguments)
+
+    monkeypatch.setattr(desk.store, "page", disturbed)
+    told = await exported(desk)
+    assert told == await exported(desk)
+    assert [orjson.loads(line).get("id") for line in told.splitlines()] == [None, "late", "p2", "p1", "p0"]
+
+
 async def test_import_of_its_own_export_changes_nothing(desk):
     await a_story_with_everything(desk)
     before = await exported(desk)
