@@ -52,7 +52,9 @@ SERVER = """
         await serve(app, settings, lambda url: print(url, flush=True))
         print("clean", flush=True)
 
-    asyncio.run(main())
+    import uvloop  # as the command line runs it
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 """
 
 

@@ -1,0 +1,293 @@
+"""What readers are told out of band, and the numbers about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from story_model import Editor, encoded
+
+from stoppress.hub.feed import Feed
+from stoppress.hub.frame import Frame
+from stoppress.hub.hub import Hub
+from stoppress.hub.position import Position
+from stoppress.hub.reader import Reader
+from stoppress.hub.stats import Histogram, Recent
+
+START = 1_000_000
+
+
+class Listener(Reader):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[str] = []
+        self.notices: list[dict[str, Any]] = []
+
+    def wake(self) -> None:
+        self.log.append("wake")
+
+    def note(self, notice: Frame) -> None:
+        self.log.append(notice.type)
+        self.notices.append(notice.message)
+
+    def cut(self) -> None:
+        self.log.append("cut")
+
+
+def story(hub: Hub, slug: str = "a", readers: int = 0) -> tuple[Editor, Feed, list[Listener]]:
+    editor = Editor()
+    feed = hub.add(slug, editor.load(8))
+    listeners = [Listener() for _ in range(readers)]
+    for listener in listeners:
+        feed.join(listener)
+        feed.take(listener)
+    return editor, feed, listeners
+
+
+def tell(editor: Editor, feed: Feed) -> None:
+    event = editor.publish(0, key=False, pin=False)
+    feed.apply(event, encoded(event))
+
+
+def work(hub: Hub, slice_count: int = 200) -> int:
+    return sum(1 for _ in hub.work(slice_count))
+
+
+def settled(hub: Hub) -> None:
+    """Past the first reader count and the first look at the silence."""
+    hub.sweep(START)
+    work(hub)
+
+
+def test_hello_is_shared_by_all_who_join_within_a_second() -> None:
+    hub = Hub()
+    _, feed, _ = story(hub, readers=1)
+
+    first = hub.hello(feed, START)
+    assert hub.hello(feed, START + 999) is first
+    assert hub.hello(feed, START + 1000) is not first
+    hub.stale(5)
+    assert hub.hello(feed, START + 1000).message["stale_since"] == "1970-01-01T00:00:00.005Z"
+
+
+def test_of_many_readers_a_share_reports_painting() -> None:
+    hub = Hub(seen_readers=1000)
+    _, feed, _ = story(hub, readers=2)
+    assert hub.hello(feed, 0).message["sample"] == 1
+
+    feed.elsewhere = 9_998
+
+    assert hub.hello(feed, 1000).message["sample"] == 0.1
+    assert hub.hello(feed, 1000).message["readers"] == 10_000
+
+
+def test_a_beat_comes_after_silence_and_only_then() -> None:
+    hub = Hub(beat_s=20)
+    editor, feed, (listener,) = story(hub, readers=1)
+    settled(hub)
+    listener.log.clear()
+    for second in range(1, 20):
+        hub.sweep(START + second * 1000)
+    work(hub)
+    assert listener.log == []
+    tell(editor, feed)
+    for second in range(20, 40):
+        hub.sweep(START + second * 1000)
+    work(hub)
+    assert listener.log == ["wake"]
+
+    hub.sweep(START + 40_000)
+    work(hub)
+
+    assert listener.log == ["wake", "beat"]
+    assert listener.notices[-1]["seq"] == 1
+
+
+def test_events_go_before_notices() -> None:
+    hub = Hub()
+    editor, feed, listeners = story(hub, readers=3)
+    hub.stale(1)
+    tell(editor, feed)
+
+    assert work(hub, slice_count=1) > 3
+
+    assert [listener.log for listener in listeners] == [["wake", "stale"]] * 3
+
+
+def test_a_busy_reader_is_spared_what_would_be_late() -> None:
+    hub = Hub(beat_s=1)
+    _, _, (free, busy) = story(hub, readers=2)
+    busy.busy_since = START
+    hub.sweep(START)
+    hub.sweep(START + 2000)
+    hub.stale(1)
+    work(hub)
+
+    assert free.log == ["readers", "beat", "stale"]
+    assert busy.log == ["stale"]
+
+
+def test_the_reader_count_is_told_rarely_and_only_if_it_moved() -> None:
+    hub = Hub(beat_s=60)
+    _, feed, (listener, *_) = story(hub, readers=100)
+    settled(hub)
+    assert listener.notices.pop() == {"type": "readers", "count": 100}
+
+    feed.elsewhere = 50  # 50 % more, 9 s later
+    hub.sweep(START + 9000)
+    feed.elsewhere = 2  # 2 %, not more
+    hub.sweep(START + 10_000)
+    work(hub)
+    assert listener.notices == []
+    feed.elsewhere = 3
+    hub.sweep(START + 11_000)
+    work(hub)
+    assert listener.notices == [{"type": "readers", "count": 103}]
+
+
+def test_a_stuck_reader_is_cut_once() -> None:
+    hub = Hub(send_timeout_s=30)
+    _, _, (listener, other) = story(hub, readers=2)
+    listener.busy_since = START
+    hub.sweep(START + 30_000)
+    assert listener.log == []
+
+    hub.sweep(START + 30_001)
+    hub.sweep(START + 31_000)
+
+    assert listener.log == ["cut"]
+    assert other.log == []
+    assert hub.counts.cuts == 1
+
+
+def test_who_leaves_between_two_slices_is_not_told() -> None:
+    hub = Hub()
+    editor, feed, (first, second) = story(hub, readers=2)
+    tell(editor, feed)
+    hub.stale(1)
+    steps = hub.work(1)
+    next(steps)
+    feed.leave(second)
+    for _ in steps:
+        pass
+
+    assert first.log == ["wake", "stale"]
+    assert second.log == []
+
+
+def test_a_story_with_readers_is_not_dropped() -> None:
+    hub = Hub()
+    _, feed, (listener,) = story(hub, readers=1)
+
+    assert not hub.drop("a")
+    feed.leave(listener)
+    assert hub.drop("a")
+    assert hub.drop("a")
+    assert hub.feeds == {}
+
+
+def test_loading_a_story_again_replaces_its_state() -> None:
+    hub = Hub()
+    _, feed, (listener,) = story(hub, readers=1)
+
+    assert hub.add("a", Editor(epoch="e2").load(8)) is feed
+    work(hub)
+
+    assert listener.log == ["wake"]
+    assert feed.position == Position("e2", 0)
+
+
+def test_work_is_asked_for_only_when_there_is_some() -> None:
+    hub = Hub()
+    asked: list[int] = []
+    hub.on_work = lambda: asked.append(1)
+    editor, feed, _ = story(hub)
+    hub.stale(1)
+    hub.live()
+    assert asked == []  # nobody to tell
+
+    tell(editor, feed)
+    assert asked == [1]
+
+
+def test_latencies_count_what_was_written_live() -> None:
+    hub = Hub()
+    editor, feed, (listener,) = story(hub, readers=1)
+    tell(editor, feed)
+    batch = feed.take(listener)
+    assert batch is not None
+    at_ms = batch.frames[0].at_ms
+
+    hub.wrote(batch, at_ms + 40)
+    assert hub.seen(feed, listener, 1, at_ms + 90)
+    assert not hub.seen(feed, listener, 2, at_ms + 90)
+    assert not hub.seen(feed, listener, 1, at_ms + 40 + 60_001)
+
+    sample = hub.sample(at_ms + 100)
+    assert 40 <= sample["latency_ms"]["written"]["p50"] <= 44
+    assert 90 <= sample["latency_ms"]["painted"]["p99"] <= 99
+    assert hub.counts.deliveries == 1
+
+
+def test_a_sample_says_who_is_behind_and_how_fast_it_goes() -> None:
+    hub = Hub()
+    editor, feed, (one, _) = story(hub, readers=2)
+    hub.sample(START)
+    for _ in range(4):
+        tell(editor, feed)
+    feed.take(one)
+
+    sample = hub.sample(START + 2000)
+    again = hub.sample(START + 2100)
+
+    assert sample["readers"] == 2
+    assert sample["at_head"] == 0.5
+    assert sample["stories"]["a"] == {
+        "epoch": "e1", "seq": 4, "readers": 2, "at_head": 1, "post_count": 4, "status": "live"
+    }  # fmt: skip
+    assert sample["events_per_s"] == again["events_per_s"] == 2
+    assert Hub().sample(0)["at_head"] == 1.0
+
+
+def test_quantiles_are_within_a_tenth_and_add_up() -> None:
+    one, two = Histogram(), Histogram()
+    for ms in range(1, 501):
+        one.add(ms)
+        two.add(ms + 500)
+    one.merge(two)
+
+    for share in (0.5, 0.95, 0.99):
+        quantile = one.quantile(share)
+        assert quantile is not None
+        assert share * 1000 <= quantile <= share * 1000 * 1.1
+    assert Histogram().summary() == {"p50": None, "p95": None, "p99": None}
+    one.add(-5)
+    one.add(10**9)
+    assert one.count == 1002
+
+
+def test_old_latencies_are_forgotten_within_two_minutes() -> None:
+    recent = Recent()
+    recent.add(5, START)
+
+    assert recent.read(START + 59_999).count == 1
+    assert recent.read(START + 60_001).count == 1
+    assert recent.read(START + 120_002).count == 0
+
+
+def test_positions_are_read_or_ignored() -> None:
+    assert Position.parse("e:7") == Position("e", 7)
+    assert str(Position("e", 7)) == "e:7"
+    for text in (
+        "",
+        "e",
+        "e:",
+        ":7",
+        "e:-1",
+        "e:1.0",
+        "e:²",
+        "e: 1",
+        "e:" + "9" * 17,
+        "e:9999999999999999",
+        "x" * 65 + ":1",
+    ):
+        assert Position.parse(text) is None

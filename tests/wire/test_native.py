@@ -1,0 +1,76 @@
+"""The native dialect: JSON that is made once, and passed on as the store made it."""
+
+from __future__ import annotations
+
+import json
+
+from stoppress.hub import notices
+from stoppress.hub.frame import Batch, Frame
+from stoppress.wire import native
+
+
+def test_an_event_keeps_the_bytes_of_the_store() -> None:
+    raw = b'{ "type": "post.published", "seq": 1 }'
+    frame = Frame(json.loads(raw), raw)
+
+    assert frame.form(native.encode) is raw
+    assert frame.form(native.text) == raw.decode()
+
+
+def test_a_redacted_event_is_encoded_anew_in_every_form() -> None:
+    frame = Frame({"type": "post.published", "text": "secret"}, b'{"text":"secret"}')
+    batch = Batch((frame,), is_live=True)
+    frame.form(native.encode), frame.form(native.text)
+
+    frame.redact({"type": "post.deleted", "post_id": "a"})
+
+    assert json.loads(frame.form(native.text)) == {"type": "post.deleted", "post_id": "a"}
+    assert b"secret" not in batch.form(native.encode)
+
+
+def test_resumed_joins_the_events_as_they_are() -> None:
+    events = tuple(Frame({"type": "x", "seq": n}, b'{"type":"x","seq":%d}' % n) for n in (2, 3))
+    frame = Frame({"type": "resumed", "epoch": 'e"', "seq": 3}, frames=events)
+
+    told = json.loads(frame.form(native.encode))
+
+    assert told == {"type": "resumed", "epoch": 'e"', "seq": 3, "events": [{"type": "x", "seq": n} for n in (2, 3)]}
+    empty = Frame({"type": "resumed", "epoch": "e", "seq": 3})
+    assert json.loads(empty.form(native.encode))["events"] == []
+
+
+def test_a_form_is_made_once() -> None:
+    made = []
+
+    def encode(frame: Frame) -> bytes:
+        made.append(frame)
+        return b"x"
+
+    frame = Frame({"type": "beat", "seq": 1})
+    batch = Batch((frame, frame), is_live=True)
+
+    assert batch.form(encode) + batch.form(encode) == b"xxxx"
+    assert len(made) == 1
+
+
+def test_notices_have_the_contract_s_shapes() -> None:
+    said = [
+        notices.hello(0, 3, 0.5, None),
+        notices.hello(0, 3, 1, 5),
+        notices.beat(7, 1),
+        notices.readers(4),
+        notices.stale(2),
+        notices.live(),
+        notices.bye(900),
+    ]
+
+    moment = "1970-01-01T00:00:00.00"
+    assert [json.loads(frame.form(native.encode)) for frame in said] == [
+        {"type": "hello", "server_time": f"{moment}0Z", "readers": 3, "sample": 0.5, "stale_since": None},
+        {"type": "hello", "server_time": f"{moment}0Z", "readers": 3, "sample": 1, "stale_since": f"{moment}5Z"},
+        {"type": "beat", "seq": 7, "server_time": f"{moment}1Z"},
+        {"type": "readers", "count": 4},
+        {"type": "stale", "since": f"{moment}2Z"},
+        {"type": "live"},
+        {"type": "bye", "retry_ms": 900},
+    ]

@@ -1,0 +1,61 @@
+"""The SSE dialect never lets a message out of its line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stoppress.hub import notices
+from stoppress.hub.frame import Frame
+from stoppress.wire import sse
+
+
+def parsed(stream: bytes) -> list[dict[str, str]]:
+    """As WHATWG HTML 9.2.6 reads it: CRLF, LF and CR end a line, an empty line ends an event."""
+    events: list[dict[str, str]] = []
+    fields: dict[str, str] = {}
+    text = stream.decode().replace("\r\n", "\n").replace("\r", "\n")
+    for line in text.split("\n"):
+        if not line:
+            if "data" in fields:
+                events.append(fields)
+            fields = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            fields[name] = f"{fields[name]}\n{value}" if name in fields and name == "data" else value
+    return events
+
+
+@given(text=st.text(), gap=st.sampled_from(["", "\n", "\r", "\r\n", " \n\n"]))
+def test_any_text_arrives_whole_however_the_json_was_laid_out(text: str, gap: str) -> None:
+    message = {"type": "post.updated", "epoch": "e", "seq": 3, "text": text}
+    raw = json.dumps(message, ensure_ascii=False).replace("{", "{" + gap, 1).encode()
+
+    (event,) = parsed(Frame(message, raw).form(sse.encode))
+
+    assert (event["id"], event["event"]) == ("e:3", "post.updated")
+    assert json.loads(event["data"]) == message
+
+
+@pytest.mark.parametrize("held", ["a\nb", "a\rb", "a\0b"])
+def test_a_type_or_position_that_breaks_out_is_refused(held: str) -> None:
+    with pytest.raises(ValueError, match="not one line"):
+        sse.event(held, b"{}")
+    with pytest.raises(ValueError, match="not one line"):
+        sse.event("x", b"{}", held)
+
+
+def test_only_what_moves_the_position_has_an_id() -> None:
+    """A browser resumes from the last id it saw."""
+    assert parsed(notices.stale(1).form(sse.encode))[0].keys() == {"event", "data"}
+    assert parsed(Frame({"type": "snapshot", "epoch": "e", "seq": 0}).form(sse.encode))[0]["id"] == "e:0"
+
+
+def test_a_beat_is_a_comment() -> None:
+    assert notices.beat(5, 0).form(sse.encode) == b": beat 5\n\n"
+    assert sse.comment("a\nb\r\nc") == b": a b c\n\n"
+    assert sse.retry(1500) == b"retry: 1500\n\n"
