@@ -135,7 +135,7 @@ def _welcome(address: str, slug: str, count: int, settings: Settings) -> str:
 
   You are the editor: paste this into another terminal, with the page open.
 
-    {shlex.join(command + _where(settings))}
+    {_elsewhere(address, settings)}{shlex.join(command + _where(settings))}
 
   Ctrl-C stops everything.
 """
@@ -148,6 +148,12 @@ def _executable() -> list[str]:
         if script.name == "stoppress" and script.is_file() and os.access(script, os.X_OK):
             return [str(script.absolute())]
     return [sys.executable, "-m", "stoppress"]
+
+
+def _elsewhere(address: str, settings: Settings) -> str:
+    """The command tells the address of its post, and knows only the usual port."""
+    port = address.rpartition(":")[2]
+    return "" if settings.public_url or int(port) == Settings.port else f"STOPPRESS_PORT={port} "
 
 
 def _where(settings: Settings) -> list[str]:

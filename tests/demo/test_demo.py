@@ -211,12 +211,13 @@ async def test_the_command_it_prints_works_in_another_terminal(demo: Any, tmp_pa
     running = demo("--port", "0")
     story = running.story()
     command = running.wait_for(r"\n +(\S.* post .*)\n")
-    assert shlex.split(command)[0].startswith("/")
+    assert shlex.split(command)[1].startswith("/")  # behind the port, which is not the usual one
     bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = await asyncio.to_thread(
         subprocess.run, ["sh", "-c", command], cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 0, done.stderr
+    assert f"{story}/posts/" in done.stdout
     assert "Hello from another terminal" in await asyncio.to_thread(read, story + "/snapshot")
 
 
