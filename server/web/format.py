@@ -3,7 +3,8 @@
 A page that was updated live must equal one that was just loaded, so every phrase is made by one rule written twice,
 here and in `times.js` (`tests/browser/test_times.py` compares the two). Browsers and Python know different names for
 a zone (ICU says "GMT-4" where tzdata says "EDT"), so a browser never asks its own: the page carries a small table of
-offsets and names for the zones of its story (`zone_table`), cut from this machine's tzdata.
+offsets and names for the zones of its story (`zone_table`), cut from this machine's tzdata. Clocks have 24 hours:
+one form for every zone and language, and no "12:30 p.m." that half the world reads as midnight.
 
 For the web application: `install(env)` adds every filter and function the templates use. The environment must have
 autoescape on.

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -52,13 +52,30 @@ NORMAL = """(from) => {
 class Site:
     """The application as readers and editors meet it."""
 
-    address: str
     desk: Desk
     settings: Settings
+    store: Store
     browser: Browser
-    hub: Hub
     until: Callable[..., Awaitable[None]]
-    said: list[str]
+    address: str = ""
+    said: list[str] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Serve; again at the same address, if it served before."""
+        app = create_app(self.settings, store=self.store)
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._serving = asyncio.create_task(serve(app, self.settings, ready.set_result))
+        await asyncio.wait((ready, self._serving), return_when=asyncio.FIRST_COMPLETED)
+        if self._serving.done():
+            self._serving.result()
+        self.address = ready.result()
+        self.settings = replace(self.settings, port=int(self.address.rpartition(":")[2]))
+        self.hub: Hub = app.state.hub
+
+    async def stop(self) -> None:
+        """As in earnest: by a signal, and with a goodbye to readers."""
+        signal.raise_signal(signal.SIGTERM)
+        await self._serving
 
     async def open(self, path: str, *, width: int = 1280, height: int = 900, **context: object) -> Page:
         """A page in a browser of its own. What it complains about lands in `said`."""
@@ -133,13 +150,7 @@ async def chromium(require: Callable[[str], str]) -> AsyncIterator[Browser]:
 async def site(
     settings: Settings, store: Store, chromium: Browser, until: Callable[..., Awaitable[None]]
 ) -> AsyncIterator[Site]:
-    settings = replace(settings, drain_s=0.1, stop_timeout_s=0.5)
-    app = create_app(settings, store=store)
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(app, settings, ready.set_result))
-    await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        serving.result()
-    yield Site(ready.result(), Desk(store), settings, chromium, app.state.hub, until, [])
-    signal.raise_signal(signal.SIGTERM)  # what stops it in earnest
-    await serving
+    made = Site(Desk(store), replace(settings, drain_s=0.1, stop_timeout_s=0.5), store, chromium, until)
+    await made.start()
+    yield made
+    await made.stop()

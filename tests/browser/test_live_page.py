@@ -252,6 +252,72 @@ async def test_resumes_after_the_line_was_lost(site):
     assert await site.normal(page) == await site.normal(fresh)
 
 
+async def test_a_restarted_server_is_found_again(site):
+    slug = await site.story()
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("window.untouched = true")
+    await site.stop()
+    await site.holds(page, "document.documentElement.dataset.line === 'lost'")
+    done = await site.desk.publish(slug, {"id": "meanwhile", "headline": "Meanwhile", "body": "x"})
+    await site.start()
+    await site.at(page, done.position)
+    await page.wait_for_selector("#post-meanwhile")
+    assert await page.evaluate("window.untouched")
+
+
+async def test_a_hub_that_lost_its_store_says_so(site):
+    slug = await site.story()
+    page = await site.reader(f"/live/{slug}")
+    site.hub.stale(1_790_000_000_000)
+    await page.wait_for_selector("#notice.is-shown:has-text('delayed')")
+    site.hub.live()
+    await page.wait_for_selector("#notice.is-shown:has-text('up to date')")
+
+
+async def test_oldest_first_grows_below_and_points_down(site):
+    slug = await site.story(default_sort="oldest")
+    for n in range(12):
+        await site.post(slug, f"Post {n}", body="Line.\n\n" * 6)
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("scrollTo({ top: 900, behavior: 'instant' })")
+    new = await site.post(slug, "New")
+    await page.wait_for_selector(f"#post-{new}")
+    assert await page.evaluate("scrollY") == 900
+    pill = page.locator("#pill.points-down")
+    await pill.click()
+    await site.holds(page, f"document.activeElement?.id === 'head-{new}'")
+    await page.wait_for_selector("#pill", state="hidden")
+
+
+async def test_a_key_event_behind_the_pill_is_shown_when_asked_for(site):
+    slug = await site.story()
+    for n in range(12):
+        await site.post(slug, f"Post {n}", body="Line.\n\n" * 6)
+    page = await site.reader(f"/live/{slug}")
+    await page.evaluate("scrollTo({ top: 900, behavior: 'instant' })")
+    await site.post(slug, "Turning point", id="turn", is_key_event=True)
+    await page.wait_for_selector("#pill:not([hidden])")
+    await page.click("#keys a")
+    await site.holds(page, "document.activeElement?.id === 'head-turn'")
+    assert page.url.endswith(f"/live/{slug}#post-turn")
+
+
+async def test_the_page_is_whole_without_a_script(site):
+    slug = await site.story(**STORY)
+    done = None
+    for _, step in steps(site, slug)[:12]:
+        done = await step()
+    assert done is not None
+    page = await site.open(f"/live/{slug}", java_script_enabled=False)
+    assert await page.locator("article[id]").count() == 4
+    assert await page.locator(".no-script").is_visible()
+    await page.click("text=Oldest first")
+    assert await page.locator("#posts article").first.get_attribute("id") == "post-old"
+    await page.click("#post-full .permalink")
+    assert page.url.endswith("/posts/full")
+    assert await page.locator("#post-full.is-focus").is_visible()
+
+
 async def test_falls_back_to_server_sent_events(site):
     slug = await site.story()
     page = await site.browser.new_page()
