@@ -1,0 +1,173 @@
+"""The rows of the table: fan-out, floods, connects, memory, growth. Each in turns with the floor and the peers."""
+
+from __future__ import annotations
+
+import math
+from argparse import Namespace
+from typing import Any
+
+from . import servers
+from .book import Book
+from .generator import fanload, floor
+from .newsroom import Newsroom
+from .servers import FRAME_BYTES, Ours, Target, installed, nchan, ours, peer
+
+CPU = "cpu_us_per_delivery"
+LADDER = (20, 10, 5, 2, 1, 0.5)
+
+
+def model() -> Ours:
+    """A calibrated event for the peers; its server has gone."""
+    with ours() as target:
+        return target
+
+
+def keep(book: Book, name: str, run: dict[str, Any], frame_bytes: int = 0) -> dict[str, Any]:
+    """Into the book, and held against the rules that every quoted run obeys."""
+    book.expect(run["valid"], f"{name}: {'; '.join(run['faults'])}")
+    if frame_bytes:
+        off = abs(run["frame_bytes"] / frame_bytes - 1)
+        book.expect(off <= 0.05, f"{name}: frames have {run['frame_bytes']} B, not {frame_bytes} ± 5 %")
+    return book.add(name, run)
+
+
+def fan(target: Target, readers: int, messages: int, rate: float, *more: str | int) -> dict[str, Any]:
+    return fanload(target, *target.publishing, "-n", readers, "-m", messages, "-r", rate, "-w", 120, *more)
+
+
+def peer_rate(name: str, shape: Ours, readers: int, most: float) -> float:
+    """The highest rate, not above ours, at which a peer delivers everything."""
+    for rate in [most, *(step for step in LADDER if step < most)]:
+        with peer(name, shape) as target:
+            run = fan(target, readers, max(10, math.ceil(rate * 2)), rate)
+        if run["valid"]:
+            return rate
+    return LADDER[-1]
+
+
+def fanout(book: Book, asked: Namespace) -> None:
+    """CPU per delivery: ours plain and deflated, the floor, the peers."""
+    shape = model()
+    peers = [name for name in installed() if not asked.peers or name in asked.peers]
+    rates = {name: peer_rate(name, shape, asked.readers, asked.rate) for name in peers}
+    for _ in range(asked.rounds):
+        book.add("floor", floor(asked.readers, asked.messages, FRAME_BYTES))
+        with ours() as target:
+            keep(book, "ours", fan(target, asked.readers, asked.messages, asked.rate), FRAME_BYTES)
+        with ours() as target:
+            run = keep(book, "ours-deflate", fan(target, asked.readers, asked.messages, asked.rate, "-z"))
+            book.expect(run["frame_bytes"] < FRAME_BYTES * 0.9, "ours-deflate: no deflate was negotiated")
+        for name, rate in rates.items():
+            with peer(name, shape) as target:
+                # Fewer messages at a low rate: the same time, not the same count.
+                messages = max(5, round(asked.messages * rate / asked.rate))
+                keep(book, name, fan(target, asked.readers, messages, rate), FRAME_BYTES)
+    book.line("CPU per delivery ÷ bare send in C", book.ratio("ours", "floor", CPU), 1.25, 1.10)
+    book.line("the same, deflated ÷ bare send", book.ratio("ours-deflate", "floor", CPU), 1.25, 1.0)
+    marks = {"nchan": (1.0, 0.9), "starlette": (0.25, 0.2)}
+    for name, rate in rates.items():
+        note = f"{name} at {rate:g}/s, ours at {asked.rate:g}/s" if rate != asked.rate else ""
+        must, aim = marks.get(name, (None, None))
+        book.line(f"CPU per delivery ÷ {name}", book.ratio("ours", name, CPU), must, aim, note=note)
+    for name in ("nchan", "starlette"):
+        if name not in rates:
+            book.fail(f"{name} is not installed: its ratio is missing")
+
+
+def flood_hub(book: Book, asked: Namespace) -> None:
+    """The hub alone: events come through the project's script on one pipelined connection; the store is not counted."""
+    readers, messages = asked.readers or 1000, asked.messages or 2000
+    shape = model()
+    for _ in range(asked.rounds):
+        with ours() as target, servers.folder() as place:
+            target.pids = [target.process.pid]
+            assert isinstance(target.newsroom, Newsroom)
+            file = place / "requests"
+            target.newsroom.requests(servers.SLUG, messages, target.pad, file)
+            options = ["-U", target.newsroom.socket_path, "-X", file, "-A", "$2\r\nok\r\n"]
+            run = fanload(target, *options, "-n", readers, "-m", messages, "-r", 0, "-w", 120)
+            keep(book, "ours-flood", run, FRAME_BYTES)
+        with nchan(shape, keep=messages) as peer_target:
+            run = fan(peer_target, readers, messages, 0)
+            keep(book, "nchan-flood", run, FRAME_BYTES)
+    book.line("flood, hub alone: CPU per delivery ÷ nchan", book.ratio("ours-flood", "nchan-flood", CPU), 0.6, 0.25)
+    speed = book.ratio("ours-flood", "nchan-flood", "deliveries_per_s")
+    book.line("flood, hub alone: deliveries per second ÷ nchan", speed, 1.5, 4, is_floor=True)
+
+
+def flood_api(book: Book, asked: Namespace) -> None:
+    """16 editors at once through the API, each waiting for its answer; the store is counted."""
+    readers, messages = asked.readers or 1000, asked.messages or 2000
+    shape = model()
+    for _ in range(asked.rounds):
+        with ours() as target:
+            keep(book, "ours-api", fan(target, readers, messages, 0, "-E", 16), FRAME_BYTES)
+        with nchan(shape, keep=messages) as peer_target:
+            keep(book, "nchan-api", fan(peer_target, readers, messages, 0, "-E", 16), FRAME_BYTES)
+    book.line("flood through the API: CPU per delivery ÷ nchan", book.ratio("ours-api", "nchan-api", CPU), 0.8, 0.4)
+
+
+def connect(book: Book, asked: Namespace) -> None:
+    """The first 32 KB: our hello and snapshot, Nchan's 32 newest messages of the same posts."""
+    posts = 32
+    shape = model()
+    with ours(posts=0) as target:
+        # The envelope of an event is not in the snapshot: longer bodies make up for it.
+        body = target.pad + 250
+    for _ in range(asked.rounds):
+        with ours(posts=posts - 1, body=body) as target:
+            size = len(target.get(f"/live/{servers.SLUG}/snapshot"))
+            book.expect(abs(size / 32768 - 1) < 0.05, f"connect: the snapshot has {size} B, not 32 KB ± 5 %")
+            run = fanload(target, "-n", asked.readers, "-m", 0, "-l", 0.1)
+            keep(book, "ours-connect", {**run, "snapshot_bytes": size})
+        with nchan(shape, first="-32") as peer_target:
+            fanload(peer_target, *peer_target.publishing, "-n", 1, "-m", posts, "-r", 0)
+            peer_target.reading += ["-e", f"#{posts - 1}"]
+            keep(book, "nchan-connect", fanload(peer_target, "-n", asked.readers, "-m", 0, "-l", 0.1))
+    ratio = book.ratio("ours-connect", "nchan-connect", "connect_cpu_us")
+    book.line("connect with a 32 KB snapshot ÷ nchan with 32 messages", ratio, 0.6, 0.4)
+
+
+def memory(book: Book, asked: Namespace) -> None:
+    """Resident memory per idle reader, a while after the last connect; each has sent one frame and seen beats."""
+    seen = '{"type":"seen","seq":1}'
+    for _ in range(asked.rounds):
+        for name, option in (("plain", []), ("deflate", ["-z"])):
+            with ours(posts=49) as target:
+                idle = ["-q", asked.idle, "-t", '"type":"beat"', "-i", seen]
+                run = fanload(target, *option, *idle, "-n", asked.readers, "-m", 0, "-l", 0.1)
+                run["beats"] = run["counted"] / max(1, run["connected"])
+                due = 2 if asked.idle >= 60 else 0
+                book.expect(run["beats"] >= due, f"memory {name}: {run['beats']} beats a reader, not {due}")
+                keep(book, f"memory-{name}", run)
+    for name in ("plain", "deflate"):
+        value = book.median(f"memory-{name}", "rss_kb_per_reader")
+        book.line(f"memory per idle reader, {name}", value, 2.5, 1.5, unit="KB")
+
+
+def growth(book: Book, asked: Namespace) -> None:
+    """Cost over the floor, and memory, from few readers to many; and from a short backlog to a long one."""
+    counts, backlogs = asked.counts, (1, 50, 500)
+    for _ in range(asked.rounds):
+        for count in counts:
+            # The same number of deliveries each time, at about the same load.
+            messages = max(10, round(asked.messages * 8000 / count))
+            rate = asked.rate * min(1.0, 8000 / count)
+            book.add(f"floor-{count}", floor(count, messages, FRAME_BYTES))
+            with ours() as target:
+                keep(book, f"ours-{count}", fan(target, count, messages, rate), FRAME_BYTES)
+        for backlog in backlogs:
+            # calibrate() posts one more
+            with ours("--backlog", str(max(backlog, 50)), posts=backlog - 1) as target:
+                run = fan(target, counts[0], asked.messages * 4, asked.rate)
+                keep(book, f"backlog-{backlog}", run, FRAME_BYTES)
+    over = {count: book.ratio(f"ours-{count}", f"floor-{count}", CPU) for count in counts}
+    for count, ratio in over.items():
+        book.line(f"CPU per delivery ÷ floor, {count:,} readers", ratio)
+    book.line("growth: highest of these ÷ lowest", max(over.values()) / min(over.values()), 1.15)
+    held = [book.median(f"ours-{count}", "rss_kb_per_reader") for count in counts]
+    for count, kb in zip(counts, held, strict=True):
+        book.line(f"memory per reader, {count:,} readers", kb, unit="KB")
+    book.line("growth: memory per reader, highest ÷ lowest", max(held) / max(min(held), 0.01), 1.15)
+    costs = [book.median(f"backlog-{backlog}", CPU) for backlog in backlogs]
+    book.line("backlog of 1, 50, 500 posts: highest cost ÷ lowest", max(costs) / min(costs), 1.15)

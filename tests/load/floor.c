@@ -1,0 +1,50 @@
+/* floor: the limit that nothing can go below. One thread, N connected loopback sockets, a bare send() of B bytes to each
+ * in turn, M times, a tenth of a second between rounds; the other side only reads. Prints one JSON object.
+ *
+ *   cc -O2 -o floor floor.c && ./floor READERS MESSAGES BYTES
+ */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static double cpu_us(void) {
+    struct rusage u; getrusage(RUSAGE_SELF, &u);
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+static void die(const char *what) { perror(what); exit(2); }
+
+static void take_all(struct sockaddr_in *to, int n, long want) {
+    int ep = epoll_create1(0); char *buf = malloc(1 << 18); long total = 0; struct epoll_event ev[512];
+    for (int i = 0; i < n; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (fd < 0 || connect(fd, (void *)to, sizeof *to)) die("connect");
+        struct epoll_event e = {.events = EPOLLIN, .data.fd = fd}; epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e); }
+    while (total < want) {
+        int k = epoll_wait(ep, ev, 512, 20000); if (k <= 0) _exit(1);
+        for (int i = 0; i < k; i++) { long got = read(ev[i].data.fd, buf, 1 << 18); if (got > 0) total += got; } }
+    _exit(0);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) { fputs("floor READERS MESSAGES BYTES\n", stderr); return 2; }
+    int n = atoi(argv[1]), m = atoi(argv[2]), bytes = atoi(argv[3]), one = 1;
+    struct rlimit r; getrlimit(RLIMIT_NOFILE, &r); r.rlim_cur = r.rlim_max; setrlimit(RLIMIT_NOFILE, &r);
+    int l = socket(AF_INET, SOCK_STREAM, 0); struct sockaddr_in a = {.sin_family = AF_INET}; socklen_t size = sizeof a;
+    inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
+    if (bind(l, (void *)&a, sizeof a) || listen(l, 4096) || getsockname(l, (void *)&a, &size)) die("listen");
+    int child = fork(); if (!child) { close(l); take_all(&a, n, (long)n * m * bytes); }
+    int *to = malloc(n * sizeof *to); char *buf = malloc(bytes); memset(buf, 'x', bytes);
+    for (int i = 0; i < n; i++) { if ((to[i] = accept(l, 0, 0)) < 0) die("accept"); setsockopt(to[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); }
+    double before = cpu_us();
+    for (int k = 0; k < m; k++) { for (int i = 0; i < n; i++) if (send(to[i], buf, bytes, 0) != bytes) die("send"); usleep(100000); }
+    double used = cpu_us() - before; int status; waitpid(child, &status, 0);
+    printf("{\"readers\":%d,\"messages\":%d,\"frame_bytes\":%d,\"cpu_us_per_delivery\":%.3f}\n", n, m, bytes, used / ((double)n * m));
+    return status != 0;
+}
