@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..newsroom.errors import StoppressError, TryAgainError
+from ..newsroom.errors import NotFoundError, StoppressError, TryAgainError
 
 
 class Refusal(click.ClickException):
@@ -16,6 +16,8 @@ class Refusal(click.ClickException):
         message = error.detail
         if isinstance(error, TryAgainError) and key:
             message += f"\nIt may have been done or not. Repeat the same command with --retry {key}: it cannot double."
+        elif isinstance(error, NotFoundError) and "stoppress " not in message:
+            message += "\n`stoppress story list` shows the stories, `stoppress list SLUG` the posts of one."
         super().__init__(message)
         self.exit_code = error.exit_code
 
@@ -63,6 +65,18 @@ class Menu(Taught, click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            if close := get_close_matches(args[0], self.list_commands(ctx), n=1):
+                error.message += f" Did you mean {close[0]!r}?"
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..newsroom.errors import InvalidError
 from ..settings import PREFIX, Settings
 from .command import Taught
 
@@ -18,7 +19,13 @@ def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def set_up(**parameters: Any) -> Any:
         given = {entry.name: parameters.pop(entry.name) for entry in fields(Settings)}
-        return function(settings=Settings.from_env(os.environ, **given), **parameters)
+        try:
+            settings = Settings.from_env(os.environ, **given)
+        except InvalidError as error:
+            if given.get(error.field) is None:
+                raise  # it came from a variable
+            raise click.UsageError(f"--{error.field.replace('_', '-')} {error.rule}") from None
+        return function(settings=settings, **parameters)
 
     set_up.__doc__ = function.__doc__
     set_up.__dict__.update(function.__dict__)

@@ -175,6 +175,11 @@ def test_a_retried_key_does_not_double(shell, story):
         (["list", "night", "--redis", "redis://127.0.0.1:1"], 69, "cannot be reached"),
         (["token", "create", "--name", "x", "--url", "http://127.0.0.1:1"], 65, "where the store is"),
         (["nonsense"], 2, "nonsense"),
+        (["pots", "night"], 2, "Did you mean 'post'?"),
+        (["story", "strat", "night"], 2, "Did you mean 'start'?"),
+        (["show", "night", "nope"], 65, "`stoppress list SLUG`"),
+        (["serve", "--port", "99999"], 2, "--port must be from 0 to 65,535"),
+        (["serve", "--log-format", "xml"], 2, "--log-format must be one of text, json"),
     ],
 )
 def test_mistakes_get_a_sentence_and_a_code(shell, story, arguments, code, says):

@@ -282,6 +282,21 @@ def test_several_workers_share_a_port_and_outlive_each_other(shell, story, proce
     ended(server)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_that_cannot_start_says_why_and_ends(process, workers):
+    server = process("serve", "--port", "0", "--workers", workers, "--redis", "redis://127.0.0.1:1")
+    _, said = ended(server, 69)
+    assert "redis://127.0.0.1:1 cannot be reached" in said
+
+
+def test_a_port_that_is_taken_is_named(process):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        _, said = ended(process("serve", "--port", port), 69)
+    assert port in said
+    assert "--port" in said
+
+
 def test_a_cold_post_is_quick(story, process):
     """Generous, for busy machines; the real figure is printed."""
     times = []
