@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -139,18 +140,16 @@ async def test_an_old_server_is_refused(short_dir) -> None:
         info = b"# Server\r\nredis_version:6.2.14\r\nrun_id:abc\r\n"
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                if b"INFO" in data:
-                    writer.write(b"$%d\r\n%s\r\n" % (len(info), info))
-                else:
-                    writer.write(b"-ERR unknown command\r\n" * data.count(b"*"))
+                for command in re.split(rb"(?m)^\*\d+\r\n", data)[1:]:
+                    known = command.startswith(b"$4\r\nINFO")
+                    writer.write(b"$%d\r\n%s\r\n" % (len(info), info) if known else b"-ERR unknown command\r\n")
         writer.close()
 
     server = await asyncio.start_server(old, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    with pytest.raises(StoreError, match=r"is Redis 6\.2\.14; Stoppress needs Redis 7 or newer"):
-        await Store.open(Settings(data_dir=short_dir, redis=f"redis://127.0.0.1:{port}?protocol=2"))
-    server.close()
-    await server.wait_closed()
+    async with server:
+        with pytest.raises(StoreError, match=r"is Redis 6\.2\.14; Stoppress needs Redis 7 or newer"):
+            await Store.open(Settings(data_dir=short_dir, redis=f"redis://127.0.0.1:{port}?protocol=2"))
 
 
 async def test_data_of_a_newer_release_is_refused(store: Store) -> None:
