@@ -48,6 +48,13 @@ class Settings:
     origins: tuple[str, ...] = _other((), "origins whose pages may read and embed, comma-separated; empty = all")
     max_readers: int = _number(0, 0, 10_000_000, "readers one worker takes; 0 = as many as its file descriptors allow")
 
+    story_readers: int = _number(0, 0, 10_000_000, "readers of one story that one worker takes; 0 = any number")
+    address_readers: int = _number(
+        0, 0, 10_000_000, "readers from one address (IPv6: one /64); 0 = any number, as carriers share addresses"
+    )
+    accepts_per_s: int = _number(10_000, 0, 10_000_000, "WebSockets one worker accepts in a second; 0 = any number")
+    head_timeout_s: float = _number(10, 0.1, 600, "seconds a connection may take to say what it wants")
+
     # where to keep
     data_dir: Path = field(
         default=_NOWHERE,

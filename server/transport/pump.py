@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import State
 
@@ -17,10 +18,15 @@ from ..hub.hub import Hub
 from ..hub.notices import bye
 from ..hub.position import Position
 from ..hub.reader import Reader
+from .deadlines import Deadlines
+
+if TYPE_CHECKING:
+    from .handoff import HandedReader
 
 SWEEP_S = 1.0
 SLICE = 200  # readers woken between two turns of the loop: a few ms
 WAVE = 100  # readers told to leave at once
+FAREWELL_S = 1.0  # for a reader to answer our close
 BYE_S = 1.0  # a reader that does not take its bye in this time is cut off
 
 
@@ -35,6 +41,8 @@ class Pump:
         self._working: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
+        self.slow: set[HandedReader] = set()
+        self.farewells: Deadlines[HandedReader] = Deadlines(FAREWELL_S, lambda reader: reader.cut())
 
     @classmethod
     def of(cls, state: State) -> Pump:
@@ -98,4 +106,7 @@ class Pump:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            self.hub.sweep(now_ms())
+            now = now_ms()
+            for reader in self.slow:
+                reader.look(now)
+            self.hub.sweep(now)

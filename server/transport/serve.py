@@ -24,6 +24,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ..newsroom.errors import StoppressError
 from ..settings import Settings
+from .admission import Admission, raise_descriptor_limit
+from .gate import Gate
 from .pump import Pump
 
 BACKLOG = 4096  # a storm of reconnects must not overflow it; the kernel caps it at net.core.somaxconn
@@ -43,13 +45,14 @@ async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], An
     `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. Raises
     ListenError, or what the application's start raised.
     """
+    raise_descriptor_limit()
     listening = listen(settings)
     started = _Lifespan(app)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         started,
         loop="auto",
-        http="httptools",
+        http=Gate.bound(Admission(settings)),
         ws="websockets-sansio",
         ws_max_size=_GUARD_BYTES,
         # The beat keeps lines warm; pings would cost a timer per reader, and do not end a line that is stuck.

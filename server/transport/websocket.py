@@ -18,6 +18,7 @@ from ..wire import native
 from ..wire.inbound import Inbox, RudeError
 from ..wire.native import SUBPROTOCOL, CloseCode
 from .door import Refusal, check, find
+from .handoff import HANDOFF, HandedReader
 from .portable import PortableReader
 from .pump import Pump, now_ms
 
@@ -76,16 +77,27 @@ async def live_socket(websocket: WebSocket) -> None:
     if refusal is not None:
         await _deny(websocket, refusal)
         return
+    hand_off = websocket.scope.get("extensions", {}).get(HANDOFF)
     with contextlib.suppress(*_GONE):
         offered = websocket.scope.get("subprotocols", ())
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
+        if hand_off is None:
+            await websocket.accept(subprotocol)
         query = websocket.query_params
         position = Position.of(query.get("epoch", ""), query.get("seq", ""))
         feed = await find(websocket, position)
         if isinstance(feed, Refusal):
+            if hand_off is not None:
+                await websocket.accept(subprotocol)  # browsers show a page the close code, but no status
             await websocket.close(_CLOSES[feed.status], feed.detail[:100])
             return
         pump = Pump.of(websocket.app.state)
+        if hand_off is not None:
+            handed = HandedReader(pump, feed)
+            pump.join(feed, handed, position)
+            if not hand_off(handed, subprotocol):
+                pump.leave(feed, handed)
+            return
         reader = SocketReader(pump.hub, feed, websocket)
         pump.join(feed, reader, position)
         listening = asyncio.create_task(reader.listen())

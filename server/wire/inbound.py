@@ -5,14 +5,13 @@ Pure. `{"type":"seen","seq":S}` is the only message there is; made per reader wh
 
 from __future__ import annotations
 
-from collections import deque
-
 import orjson
 
 from .native import CloseCode
 
 MESSAGE_BYTES = 4096
 MESSAGES, WINDOW_MS = 10, 10_000
+FRAMES = 100  # in the same time, pings and fragments too
 
 
 class RudeError(Exception):
@@ -27,11 +26,20 @@ class RudeError(Exception):
 class Inbox:
     """What one reader said lately."""
 
-    __slots__ = ("_newest", "_times")
+    __slots__ = ("_frames", "_frames_since", "_newest", "_times")
 
     def __init__(self) -> None:
-        self._times: deque[int] = deque(maxlen=MESSAGES)
+        self._times: list[int] = []
         self._newest = 0
+        self._frames = self._frames_since = 0
+
+    def count(self, frames: int, now_ms: int) -> None:
+        """So many WebSocket frames came, of whatever kind; raises RudeError."""
+        if now_ms - self._frames_since >= WINDOW_MS:
+            self._frames_since, self._frames = now_ms, 0
+        self._frames += frames
+        if self._frames > FRAMES:
+            raise RudeError(CloseCode.POLICY, "more than 100 frames in 10 s")
 
     def hear(self, message: str | bytes, now_ms: int) -> int | None:
         """The seq that was painted, None if it was reported before; raises RudeError."""
@@ -40,7 +48,8 @@ class Inbox:
         # A character is up to 4 bytes: only texts near the limit are worth encoding to be measured.
         if len(message) > MESSAGE_BYTES or (len(message) * 4 > MESSAGE_BYTES and len(message.encode()) > MESSAGE_BYTES):
             raise RudeError(CloseCode.TOO_BIG, "a message may have 4 KiB")
-        if len(self._times) == MESSAGES and now_ms - self._times[0] < WINDOW_MS:
+        self._times = [at for at in self._times if now_ms - at < WINDOW_MS]
+        if len(self._times) == MESSAGES:
             raise RudeError(CloseCode.POLICY, "more than 10 messages in 10 s")
         self._times.append(now_ms)
         try:

@@ -1,0 +1,79 @@
+"""Ear: what a reader says on its WebSocket, parsed by websockets' sans-I/O protocol.
+
+Readers hardly speak, so an ear is made for the first byte and dropped where nothing is left half said. What is not
+public API of websockets: `parser`, `current_size`, `StreamReader.at_eof` (pinned in pyproject, tested in test_ear).
+"""
+
+from __future__ import annotations
+
+from types import GeneratorType
+from typing import cast
+
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side, State
+from websockets.streams import StreamReader
+
+from ..wire.rfc6455 import WINDOW_BITS
+from .handshake import LOG
+
+_BOUNDARY = StreamReader.at_eof.__code__  # where the parser waits between two frames
+
+
+class Ear:
+    """`frames`: how many came, control frames too. `is_over`: no word will follow, hang up after `answer`."""
+
+    __slots__ = ("_fragments", "_kind", "_protocol", "frames")
+
+    def __init__(self, max_bytes: int, *, is_deflated: bool) -> None:
+        self._protocol = Protocol(Side.SERVER, state=State.OPEN, max_size=max_bytes, logger=LOG)
+        if is_deflated:
+            self._protocol.extensions = [PerMessageDeflate(True, True, WINDOW_BITS, WINDOW_BITS)]
+        self._fragments: list[bytes] = []
+        self._kind = Opcode.TEXT
+        self.frames = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self._protocol.eof_sent
+
+    @property
+    def failed(self) -> bool:
+        """It broke the rules, and `answer` says which."""
+        return self._protocol.parser_exc is not None or (self.is_over and self._protocol.close_rcvd is None)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is half said: a new ear would hear the rest just as well."""
+        waits_in = cast(GeneratorType, cast(GeneratorType, self._protocol.parser).gi_yieldfrom)
+        return self._protocol.current_size is None and not self.is_over and waits_in.gi_code is _BOUNDARY
+
+    def hear(self, data: bytes) -> list[str | bytes]:
+        """The messages that `data` completes."""
+        messages: list[str | bytes] = []
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            assert isinstance(event, Frame)
+            self.frames += 1
+            if event.opcode in (Opcode.TEXT, Opcode.BINARY):
+                self._kind = event.opcode
+            elif event.opcode is not Opcode.CONT:
+                continue
+            self._fragments.append(bytes(event.data))
+            if event.fin:
+                whole, self._fragments = b"".join(self._fragments), []
+                try:
+                    messages.append(whole.decode() if self._kind is Opcode.TEXT else whole)
+                except UnicodeDecodeError:
+                    self.fail(1007, "not UTF-8")
+                    break
+        return messages
+
+    def fail(self, code: int, reason: str) -> None:
+        """Hang up for this reason, unless the goodbyes are said already."""
+        if not self.is_over:
+            self._protocol.fail(code, reason)
+
+    def answer(self) -> bytes:
+        """Pongs and the close frame that the reader is owed."""
+        return b"".join(self._protocol.data_to_send())

@@ -1,0 +1,293 @@
+"""Gate: one connection from accept to its end or hand-off, as a protocol class for uvicorn (`Config(http=…)`).
+
+It gives every head a deadline and a size, every bad handshake a status and a close, and an accepted WebSocket to the
+application with a way to take the connection over. All that is not public API of uvicorn is used in here and in
+`serve`; the range is bounded in pyproject, and tests/transport/test_gate.py fails with a word when it moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
+
+from .admission import EARLY_BYTES, HEAD_BYTES, HEADERS, URL_BYTES, Admission
+from .deadlines import Deadlines
+from .handoff import HANDOFF, HandedReader
+from .handshake import Verdict, judge
+
+LINGER_S = 2.0  # for a refused peer to take its answer
+_BODIES = frozenset({b"content-length", b"transfer-encoding"})
+
+
+class _Refused(Exception):
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+class Gate(HttpToolsProtocol):
+    """Bind it to a server by `bound`; `admission`, `heads` and `lingering` are shared by all of its connections."""
+
+    admission: Admission
+    heads: Deadlines[Gate]
+    lingering: Deadlines[Gate]
+
+    @classmethod
+    def bound(cls, admission: Admission) -> type[Gate]:
+        heads = Deadlines[Gate](admission.head_timeout_s, lambda gate: gate.too_late())
+        lingering = Deadlines[Gate](LINGER_S, lambda gate: gate.transport.abort())
+        return type("Gate", (cls,), {"admission": admission, "heads": heads, "lingering": lingering})
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._upgrade: Upgrade | None = None
+        self._is_refused = False
+        self._in_head = True
+        self._fed = 0  # bytes of this head so far, at most
+        self._head_bytes = 0
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.heads.start(self)
+        if self.admission.turns_away(self.descriptor):
+            self.refuse(503, retry_after_s=5)
+
+    @property
+    def descriptor(self) -> int:
+        return self.transport.get_extra_info("socket").fileno()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.heads.stop(self)
+        self.lingering.stop(self)
+        if self._upgrade is not None:
+            self._upgrade.lost()
+            self._upgrade = None
+        super().connection_lost(exc)
+
+    def let_go(self) -> None:
+        """Somebody else is the protocol of this connection now."""
+        self.connections.discard(self)
+        self._upgrade = None
+        self.parser = None  # type: ignore[assignment]  # each holds the other
+        self.scope = self.headers = None  # type: ignore[assignment]
+
+    def too_late(self) -> None:
+        if self._fed:
+            self.refuse(408)
+        else:
+            self.transport.close()
+
+    def refuse(self, status: int, *, retry_after_s: int = 0, answer: bytes = b"") -> None:
+        """Answer and close, but not before the peer had time to read why: a close with unread input is a reset."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._is_refused = True
+        self.heads.stop(self)
+        if not answer:
+            phrase = HTTPStatus(status).phrase
+            later = f"Retry-After: {retry_after_s}\r\n" if retry_after_s else ""
+            answer = (
+                f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"{later}Content-Length: {len(phrase) + 1}\r\n\r\n{phrase}\n"
+            ).encode()
+        self.transport.write(answer)
+        with contextlib.suppress(OSError, RuntimeError, NotImplementedError):
+            self.transport.write_eof()
+        self.lingering.start(self)
+
+    # Requests
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if self._upgrade is not None:
+            if not self._upgrade.says_early(data):
+                self.refuse(400)
+            return
+        self._unset_keepalive_if_required()
+        if self._in_head:
+            self._fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self._begin_upgrade(data[upgrade.args[0] :])
+            # Any other protocol was not understood and is answered as HTTP, which RFC 9110 section 7.8 allows.
+        except httptools.HttpParserError as error:
+            reason = error.__context__
+            self.refuse(reason.status if isinstance(reason, _Refused) else 400)
+        else:
+            if self._in_head and self._fed > HEAD_BYTES:
+                self.refuse(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self.heads.start(self)
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > URL_BYTES:
+            raise _Refused(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > HEAD_BYTES or len(self.headers) > HEADERS:
+            raise _Refused(431)
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._fed = False, 0
+        self.heads.stop(self)
+        has_body = any(name in _BODIES and value != b"0" for name, value in self.headers)
+        if has_body and self.parser.should_upgrade() and self._should_upgrade():
+            raise _Refused(400)  # the parser would read the body first, and the peer wait for its handshake for ever
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head, self._fed = True, 0
+
+    # WebSockets
+
+    def _begin_upgrade(self, early: bytes) -> None:
+        version = self.parser.get_http_version()
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        try:
+            target = self.url.decode("ascii")
+            path, query = httptools.parse_url(self.url).path, httptools.parse_url(self.url).query
+        except (UnicodeDecodeError, httptools.HttpParserError):
+            return self.refuse(400)
+        verdict = judge(self.scope["method"], target, version, self.headers)
+        if not verdict.welcome:
+            return self.refuse(verdict.response.status_code, answer=verdict.response.serialize())
+        if not self.admission.takes_reader(self.descriptor):
+            return self.refuse(503, retry_after_s=2)
+        offered = b",".join(value for name, value in self.headers if name == b"sec-websocket-protocol")
+        scope = {
+            **self.scope,
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "scheme": "wss" if self.scheme == "https" else "ws",
+            "path": self.root_path + unquote(path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + path,
+            "query_string": query or b"",
+            "subprotocols": [part.strip() for part in offered.decode("latin-1").split(",") if part.strip()],
+        }
+        self._upgrade = Upgrade(self, scope, verdict, early)
+        task = self.loop.create_task(self._upgrade.run())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def stock_protocol(self, app: Callable[[Scope, Receive, Send], Any]) -> asyncio.Protocol:
+        """Hand the connection to uvicorn's own WebSocket protocol, which will run `app`."""
+        make, made = self.ws_protocol_class, []
+
+        def with_app(**parts: Any) -> Any:
+            made.append(make(**parts))  # type: ignore[misc]
+            made[0].app = app
+            return made[0]
+
+        self.ws_protocol_class = with_app  # type: ignore[assignment]
+        self.handle_websocket_upgrade()
+        self.let_go()
+        return made[0]
+
+
+class Upgrade:
+    """A WebSocket the application has not decided on yet.
+
+    It takes the connection over by `hand_off`; or it sends, and then uvicorn's own protocol plays on, with the
+    application that already runs: an accept, a refusal, or an ordinary WebSocket.
+    """
+
+    def __init__(self, gate: Gate, scope: Scope, verdict: Verdict, early: bytes) -> None:
+        self._gate: Gate | None = gate
+        self._app = gate.app
+        self._scope: Scope | None = scope
+        self._verdict = verdict
+        self._early = early
+        self._told = False
+        self._stock: asyncio.Future[tuple[Receive, Send] | None] = gate.loop.create_future()
+        self._played: asyncio.Future[None] = gate.loop.create_future()
+        self._protocol: asyncio.Protocol | None = None
+        scope["extensions"] = {"websocket.http.response": {}, HANDOFF: self.hand_off}
+
+    def says_early(self, data: bytes) -> bool:
+        """Keep what comes before the handshake is answered; False = too much."""
+        self._early += data
+        return len(self._early) <= EARLY_BYTES
+
+    def lost(self) -> None:
+        self._gate = None
+        if not self._stock.done():
+            self._stock.set_result(None)
+
+    def hand_off(self, reader: HandedReader, subprotocol: str | None = None) -> bool:
+        """Accept, and make `reader` the connection's protocol; False = the peer is gone."""
+        gate = self._gate
+        if gate is None or self._protocol is not None or gate.transport.is_closing():
+            return False
+        transport, early = gate.transport, self._early
+        gate.let_go()
+        self.lost()
+        reader.begin(transport, self._verdict.head(subprotocol), is_deflated=self._verdict.is_deflated)
+        if early:
+            reader.data_received(early)
+        return True
+
+    async def run(self) -> None:
+        scope, self._scope = self._scope, None
+        assert scope is not None
+        try:
+            await self._app(scope, self._receive, self._send)
+        except ClientDisconnected:
+            pass
+        except BaseException as error:
+            if self._protocol is not None:
+                self._played.set_exception(error)
+                return
+            if self._gate is not None:
+                self._gate.logger.error("Exception in ASGI application\n", exc_info=error)
+                self._gate.refuse(500)
+            if not isinstance(error, Exception):
+                raise
+        if self._protocol is not None:
+            self._played.set_result(None)
+        elif self._gate is not None:
+            self._gate.refuse(500)
+
+    async def _play(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """What uvicorn's protocol takes for its application: lends its voice to the one that runs."""
+        await receive()  # the connect, which was told
+        self._stock.set_result((receive, send))
+        await self._played
+
+    async def _receive(self) -> Message:
+        if not self._told:
+            self._told = True
+            return {"type": "websocket.connect"}
+        stock = await self._stock
+        return await stock[0]() if stock is not None else {"type": "websocket.disconnect", "code": 1006}
+
+    async def _send(self, message: Message) -> None:
+        if self._protocol is None and self._gate is not None:
+            gate, self._gate = self._gate, None
+            self._protocol = gate.stock_protocol(self._play)
+        stock = await self._stock
+        if stock is None or self._protocol is None:
+            raise ClientDisconnected
+        await stock[1](message)
+        if message["type"] == "websocket.accept" and self._early:
+            early, self._early = self._early, b""
+            self._protocol.data_received(early)  # type: ignore[attr-defined]

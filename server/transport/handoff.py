@@ -1,0 +1,194 @@
+"""HandedReader: a reader that is the protocol of its own connection, handed over after the handshake.
+
+What is left of a connection is this object and the transport: no task, no queue, no parser. Frames are the shared bytes
+of `wire.rfc6455`; flow control is the transport's: who has not drained the last write is behind, gets nothing, and what
+is owed then leaves in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import struct
+import termios
+from collections.abc import Callable
+
+from ..hub.feed import Feed
+from ..hub.frame import Frame
+from ..hub.reader import Reader
+from ..wire import rfc6455
+from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
+from ..wire.native import CloseCode
+from .ear import Ear
+from .pump import Pump, now_ms
+
+HANDOFF = "stoppress.handoff"  # key of scope["extensions"]: `hand_off(reader, subprotocol) -> bool`
+_PIECE = 1024  # bytes parsed between two looks at the manners
+_SPARED = frozenset({"beat", "readers"})  # late ones say nothing
+_GONE = (RuntimeError, OSError)  # uvloop raises for a transport that is closed, asyncio says nothing
+
+
+class HandedReader(Reader, asyncio.Protocol):
+    """`begin` makes it the connection's protocol; it leaves its feed by itself."""
+
+    __slots__ = ("_ear", "_held", "_inbox", "_unsent", "encode", "feed", "is_closing", "pump", "transport")
+
+    MAX_BYTES = MESSAGE_BYTES
+
+    def __init__(self, pump: Pump, feed: Feed) -> None:
+        super().__init__()
+        self.pump = pump
+        self.feed = feed
+        self.encode: Callable[[Frame], bytes] = rfc6455.plain
+        self.is_closing = False
+        self._ear: Ear | None = None
+        self._inbox: Inbox | None = None
+        self._held: Frame | None = None  # a notice for when the line is free again
+        self._unsent = 0
+
+    def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None:
+        """Take the connection over; the handshake's answer, `hello` and what follows it leave in one write."""
+        self.transport = transport
+        if is_deflated:
+            self.encode = rfc6455.deflated
+        transport.set_write_buffer_limits(0)  # whatever the kernel does not take at once makes it behind
+        transport.set_protocol(self)
+        self.open(head)
+
+    def open(self, head: bytes) -> None:
+        hub, feed, now = self.pump.hub, self.feed, now_ms()
+        hello = hub.hello(feed, now).form(self.encode)
+        batch = feed.take(self)
+        assert batch is not None
+        self.transport.writelines((head, hello, batch.form(self.encode)))
+        hub.wrote(batch, now)
+
+    # What the hub does
+
+    def wake(self) -> None:
+        if self.busy_since or self.is_closing:
+            return
+        feed = self.feed
+        batch = feed.take(self)
+        if batch is not None:
+            self.write(batch.form(self.encode))
+            self.pump.hub.wrote(batch, now_ms())
+            if feed.deleted:
+                self.close(CloseCode.STORY_DELETED)
+
+    def note(self, notice: Frame) -> None:
+        if self.is_closing:
+            return
+        self.wake()  # events go before notices
+        if not self.busy_since:
+            self._say(notice)
+        elif notice.type not in _SPARED and (self._held is None or self._held.type != "bye"):
+            self._held = notice
+
+    def cut(self) -> None:
+        self.transport.abort()
+
+    def _say(self, notice: Frame) -> None:
+        self.write(notice.form(self.encode))
+        if notice.type == "bye":
+            self.close(CloseCode.RESTART)
+
+    def write(self, data: bytes) -> None:
+        try:
+            self.transport.write(data)
+        except _GONE:
+            self._leave()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye and give the reader a moment to say it too (RFC 6455 section 7.1.1)."""
+        if not self.is_closing:
+            self.write(rfc6455.close(code, reason))
+            self._leave()
+            self.pump.farewells.start(self)
+
+    def _leave(self) -> None:
+        self.is_closing = True
+        self.pump.leave(self.feed, self)
+
+    # What the transport does
+
+    def pause_writing(self) -> None:
+        self.busy_since = now_ms()
+        self._unsent = self.unsent()
+        self.pump.slow.add(self)
+
+    def resume_writing(self) -> None:
+        self.busy_since = 0
+        self.pump.slow.discard(self)
+        self.wake()
+        if self._held is not None and not self.busy_since and not self.is_closing:
+            held, self._held = self._held, None
+            self._say(held)
+
+    def unsent(self) -> int:
+        """Bytes the reader has not acknowledged, here and in the kernel."""
+        buffered = self.transport.get_write_buffer_size()
+        try:
+            line = self.transport.get_extra_info("socket")
+            buffered += struct.unpack("i", fcntl.ioctl(line.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]  # tcp(7)
+        except (OSError, AttributeError, ValueError):
+            pass  # not on this system, or gone: our own part must do
+        return buffered
+
+    def look(self, now: int) -> None:
+        """Once a second while behind: who drains, however slowly, is not stuck."""
+        unsent = self.unsent()
+        if unsent < self._unsent:
+            self.busy_since = now
+        self._unsent = unsent
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        self.pump.slow.discard(self)
+        self.pump.farewells.stop(self)
+        self._ear = self._inbox = self._held = None
+
+    # What the reader says
+
+    def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            if self._ear is None:
+                self._ear = Ear(self.MAX_BYTES, is_deflated=self.encode is rfc6455.deflated)
+            ear = self._ear
+            frames = ear.frames
+            messages = ear.hear(data[start : start + _PIECE])
+            if not self.is_closing:
+                self._mind(ear, ear.frames - frames, messages)
+            if ear.is_over:
+                self._hang_up(ear)
+                return
+            if answer := ear.answer():
+                self.write(answer)
+            if ear.is_idle:
+                self._ear = None
+
+    def _mind(self, ear: Ear, frames: int, messages: list[str | bytes]) -> None:
+        now = now_ms()
+        self._inbox = inbox = self._inbox or Inbox()
+        try:
+            inbox.count(frames, now)
+            for message in messages:
+                self.hear(message, inbox, now)
+        except RudeError as error:
+            ear.fail(error.code, error.reason)
+
+    def hear(self, message: str | bytes, inbox: Inbox, now: int) -> None:
+        seq = inbox.hear(message, now)
+        if seq is not None:
+            self.pump.hub.seen(self.feed, self, seq, now)
+
+    def _hang_up(self, ear: Ear) -> None:
+        """The goodbyes are said, or the reader does not deserve any."""
+        if not self.is_closing:
+            if ear.failed:
+                self.pump.hub.counts.rude += 1
+            self.write(ear.answer())
+            self._leave()
+        self._ear = None
+        self.pump.farewells.start(self)  # a line that is stuck would keep `close` waiting
+        self.transport.close()
