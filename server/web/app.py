@@ -39,6 +39,7 @@ from .problems import RequestError
 from .stats import Board, registry
 
 log = logging.getLogger(__name__)
+END_S = 0.5  # before a task is cancelled once more
 
 
 def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
@@ -103,12 +104,20 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await board.goodbye()
         if given is None:
             await store.aclose()
+
+
+async def end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until they are done: Python 3.11's `wait_for`, which redis-py sends through, may lose a cancellation
+    that comes with its answer (CPython gh-86296)."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=END_S)
 
 
 def part(name: str, method: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ _TYPES = {
 }
 FOREVER = "public, max-age=31536000, immutable"
 CHECK = "public, no-cache"
+LOOK_S = 1.0
 
 
 class Assets:
@@ -39,6 +41,8 @@ class Assets:
     def __init__(self, home: Path = HOME / "assets") -> None:
         self.home = home
         self._held: dict[str, tuple[int, str, bytes]] = {}
+        self._hashes: dict[str, tuple[int, bytes]] = {}
+        self._version = (float("-inf"), "")
 
     def address(self, path: str) -> str:
         """`/assets/reader.js?v=…`: the address changes with the content, so it may be kept for ever."""
@@ -62,12 +66,20 @@ class Assets:
         return held[1], held[2]
 
     def version(self) -> str:
-        """Changes with any file: what a page was made with."""
-        seen = hashlib.sha256()
-        for file in sorted(self.home.rglob("*")) if self.home.is_dir() else []:
-            if file.is_file():
-                seen.update(self.address(file.relative_to(self.home).as_posix()).encode())
-        return seen.hexdigest()[:8]
+        """Changes with any file here or template: what a page was made with. Looked at again after a second."""
+        looked_at, version = self._version
+        if time.monotonic() - looked_at > LOOK_S:
+            seen = hashlib.sha256()
+            for file in sorted(self.home.parent.rglob("*")):
+                if file.is_file() and file.suffix != ".pyc":
+                    path, held = str(file), file.stat()
+                    if path not in self._hashes or self._hashes[path][0] != held.st_mtime_ns:
+                        # By content: the same release has the same tags on every machine, whenever it was unpacked.
+                        self._hashes[path] = (held.st_mtime_ns, hashlib.sha256(file.read_bytes()).digest())
+                    seen.update(file.relative_to(self.home.parent).as_posix().encode() + self._hashes[path][1])
+            version = seen.hexdigest()[:8]
+            self._version = (time.monotonic(), version)
+        return version
 
     async def serve(self, request: Request) -> Response | None:
         """The file asked for; None if there is none."""

@@ -76,8 +76,10 @@ class Pages:
 
     async def index(self, request: Request) -> Response:
         stories = await self._stories()
-        body = self.templates.get_template("index.html").render(stories=stories, now_ms=_now_ms()).encode()
-        return tagged(request, f'W/"{content_hash(body)}"', body, HTML)
+        tag = f'W/"{content_hash(orjson.dumps(stories) + self.assets.version().encode())}"'
+        template = self.templates.get_template("index.html")
+        body = await self.made.get(("", tag), lambda: template.render(stories=stories, now_ms=_now_ms()).encode())
+        return tagged(request, tag, body, HTML)
 
     async def story(self, request: Request) -> Response:
         slug = slug_of(request)

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -38,14 +38,13 @@ class Site:
     client: httpx.AsyncClient
     store: Store
     tokens: Tokens
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     async def as_(self, role: str = "admin", story: str = "*", name: str = "") -> httpx.AsyncClient:
         token, _ = await self.tokens.create(name or f"{role} of {story}", role=role, story=story)
-        self.client_of[role] = httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"})
-        return self.client_of[role]
-
-    def __post_init__(self) -> None:
-        self.client_of: dict[str, httpx.AsyncClient] = {}
+        made = httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        self.clients.append(made)
+        return made
 
     def socket_url(self, path: str) -> str:
         return self.url.replace("http:", "ws:") + path
@@ -73,7 +72,7 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Site]:
         try:
             yield site
         finally:
-            for one in site.client_of.values():
+            for one in site.clients:
                 await one.aclose()
             app.state.hub.is_draining = True
             server.should_exit = True
