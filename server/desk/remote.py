@@ -253,7 +253,7 @@ class RemoteDesk:
         code = str(problem.pop("type", "")).removeprefix("urn:stoppress:")
         detail = str(problem.pop("detail", "") or f"{self.url} answered {status} {response.reason}")
         if status == 401 and not self._token:
-            detail += "; give a token with STOPPRESS_TOKEN, made there by `stoppress token create`"
+            detail += "; give it in STOPPRESS_TOKEN"
         for member in ("title", "status"):
             problem.pop(member, None)
         kind = _KINDS.get(code) or _BY_STATUS.get(status) or (InvalidError if status < 500 else TryAgainError)

@@ -93,9 +93,9 @@ async def import_(
     if held and head:
         _same_story(held.story, head.story)
     known = await store.imported(slug, [entry.post.id for entry in entries]) if held else {}
-    new = _not_stored(entries, known)
+    new = await asyncio.to_thread(_not_stored, entries, known)
     taken = {parse_time(post.sort_time): post.id async for post in _walk(store, slug)} if held else {}
-    place(entries, now, taken)
+    await asyncio.to_thread(place, entries, now, taken)
     if head and head.pinned and not any(entry.post.id == head.pinned for entry in entries):
         raise wrong(1, "story.pinned_post_id", f"names post {head.pinned!r}, which is not in this file")
     report = ImportReport(len(new), len(entries) - len(new))
