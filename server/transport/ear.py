@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 from websockets.streams import StreamReader
 
+from ..wire import rfc6455
 from ..wire.rfc6455 import WINDOW_BITS
 from .handshake import LOG
 
@@ -40,7 +41,7 @@ class Ear:
     @property
     def failed(self) -> bool:
         """It broke the rules, and `answer` says which."""
-        return self._protocol.parser_exc is not None or (self.is_over and self._protocol.close_rcvd is None)
+        return self.is_over and self._protocol.close_rcvd is None
 
     @property
     def is_idle(self) -> bool:
@@ -76,4 +77,13 @@ class Ear:
 
     def answer(self) -> bytes:
         """Pongs and the close frame that the reader is owed."""
-        return b"".join(self._protocol.data_to_send())
+        answer = b"".join(self._protocol.data_to_send())
+        if self._has_left_mid_message:
+            # To the library a protocol error, but a close may stand between fragments (RFC 6455 sections 5.4, 5.5.1).
+            close = self._protocol.close_rcvd
+            return rfc6455.close(close.code, close.reason) if close and close.code != 1005 else rfc6455.close(1000)
+        return answer
+
+    @property
+    def _has_left_mid_message(self) -> bool:
+        return self._protocol.close_rcvd is not None and self._protocol.parser_exc is not None

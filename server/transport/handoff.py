@@ -157,17 +157,17 @@ class HandedReader(Reader, asyncio.Protocol):
             ear = self._ear
             frames = ear.frames
             messages = ear.hear(data[start : start + _PIECE])
+            if not ear.is_over and (pongs := ear.answer()):
+                self.write(pongs)
             if not self.is_closing:
-                self._mind(ear, ear.frames - frames, messages)
+                self.mind(ear, ear.frames - frames, messages)
             if ear.is_over:
                 self._hang_up(ear)
                 return
-            if answer := ear.answer():
-                self.write(answer)
             if ear.is_idle:
                 self._ear = None
 
-    def _mind(self, ear: Ear, frames: int, messages: list[str | bytes]) -> None:
+    def mind(self, ear: Ear, frames: int, messages: list[str | bytes]) -> None:
         now = now_ms()
         self._inbox = inbox = self._inbox or Inbox()
         try:

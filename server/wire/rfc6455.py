@@ -12,7 +12,7 @@ import zlib
 from ..hub.frame import Frame
 from . import native
 
-TEXT, CLOSE = 0x1, 0x8
+TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8
 WINDOW_BITS = 15
 _FIN, _RSV1 = 0x80, 0x40
 _TAIL = b"\x00\x00\xff\xff"  # what a sync flush ends with, and the other side puts back (RFC 7692, 7.2.1)
@@ -38,19 +38,23 @@ def deflate(payload: bytes) -> bytes:
     return (packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
 
 
-def plain(message: Frame) -> bytes:
-    """A text frame. Call it as `frame.form(plain)` or `batch.form(plain)`."""
-    return frame(TEXT, message.form(native.encode))
-
-
-def deflated(message: Frame) -> bytes:
-    """A deflated text frame, or the plain one if that is no longer. Call it as `frame.form(deflated)`."""
-    payload = message.form(native.encode)
-    if len(payload) >= _WORTH_BYTES:
+def message(opcode: int, payload: bytes, *, may_deflate: bool) -> bytes:
+    """A whole message, deflated if the reader takes that and it is worth it."""
+    if may_deflate and len(payload) >= _WORTH_BYTES:
         packed = deflate(payload)
         if len(packed) < len(payload):
-            return frame(TEXT, packed, is_deflated=True)
-    return message.form(plain)
+            return frame(opcode, packed, is_deflated=True)
+    return frame(opcode, payload)
+
+
+def plain(told: Frame) -> bytes:
+    """A text message. Call it as `frame.form(plain)` or `batch.form(plain)`."""
+    return message(TEXT, told.form(native.encode), may_deflate=False)
+
+
+def deflated(told: Frame) -> bytes:
+    """The same for readers that take deflated ones. Call it as `frame.form(deflated)` or `batch.form(deflated)`."""
+    return message(TEXT, told.form(native.encode), may_deflate=True)
 
 
 def close(code: int, reason: str = "") -> bytes:
