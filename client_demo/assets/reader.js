@@ -32,7 +32,8 @@ const waiting = new Set();
 /** @type {Set<string>} new posts beyond a window, or below the fold in oldest-first order */
 const elsewhere = new Set();
 let provable = true;
-let rereading = false;
+/** @type {any[] | null} messages that wait while something is read again */
+let queue = null;
 let sample = 0;
 
 takeOver();
@@ -80,7 +81,7 @@ function position() {
 
 /** @param {any} received */
 function message(received) {
-  if (rereading) return; // what is missed now, the fresh page has, or its position brings
+  if (queue) return void queue.push(received);
   if (received.type === "hello") {
     sample = Math.random() < received.sample ? 1 : 0;
     showStale(received.stale_since);
@@ -88,7 +89,13 @@ function message(received) {
   }
   if (received.type === "stale") return showStale(received.since);
   if (received.type === "live") return showStale(null);
-  if (received.type === "snapshot" && isWindow()) return void freshPage(received.seq);
+  if (received.type === "snapshot" && !received.reread) {
+    // It holds the newest posts, and says nothing of older ones that stand in this page: those are read again.
+    const last = received.posts.at(-1);
+    const beyond = state.posts.filter((post) => last && post.sort_time < last.sort_time).length;
+    if (isWindow()) return void meanwhile(() => freshPage(received.seq));
+    if (beyond && received.has_more) return void meanwhile(() => freshOlder(received, beyond));
+  }
   const before = state;
   try {
     state = fold(state, received);
@@ -361,18 +368,41 @@ async function freshZones() {
   paint();
 }
 
-/** A snapshot holds the newest posts, which says nothing of a page of older ones: read it again. @param {number} seq */
+/** Let messages wait while `read` works; if it fails, the line starts anew. @param {() => Promise<boolean>} read */
+async function meanwhile(read) {
+  queue = [];
+  const done = await read();
+  const missed = queue;
+  queue = null;
+  if (!done) return line.again();
+  for (const received of missed) message(received);
+}
+
+/** A page of older posts, as it is now. @param {number} seq */
 async function freshPage(seq) {
-  rereading = true;
   const fresh = await fetchPage(seq);
-  rereading = false;
-  if (fresh) {
-    state = fresh.state;
-    times = new Times(fresh.zones);
-    provable = true;
-    paint();
+  if (!fresh) return false;
+  state = fresh.state;
+  times = new Times(fresh.zones);
+  provable = true;
+  paint();
+  return true;
+}
+
+/** The snapshot with as many older posts as the page held. @param {any} snapshot @param {number} count */
+async function freshOlder(snapshot, count) {
+  try {
+    const query = new URLSearchParams({ before: snapshot.posts.at(-1).id, limit: String(Math.min(count, 500)), min_seq: snapshot.seq });
+    const answer = await fetch(`${state.story.url}/snapshot?${query}`, { cache: "no-store" });
+    if (!answer.ok) return false;
+    const older = await answer.json();
+    if (older.epoch !== snapshot.epoch) return false;
+    const whole = { ...snapshot, posts: [...snapshot.posts, ...older.posts], has_more: older.has_more, reread: true };
+    queue?.unshift(whole);
+    return true;
+  } catch {
+    return false;
   }
-  line.again(); // and follow from there, or try once more
 }
 
 /** This page at `seq` or later; a cache may be a few seconds behind. @param {number} seq */

@@ -218,7 +218,8 @@ export class View {
     if (!(newer ? state.newer : state.older) || !state.posts.length) return h("div");
     const query = new URLSearchParams(newer ? {} : { before: state.posts[state.posts.length - 1].id });
     if (sort) query.set("sort", sort);
-    const href = `${this.story.url}${query.size ? `?${query}` : ""}`;
+    const asked = String(query);
+    const href = `${this.story.url}${asked && "?"}${asked}`;
     return h("div", {}, h("a", { class: "more-link", href }, newer ? "Newer posts" : "Older posts"));
   }
 

@@ -31,7 +31,7 @@ export class Line {
     this.failures = 0;
     /** @type {{close: () => void, send?: (text: string) => void} | null} */
     this.wire = null;
-    this.heard = 0;
+    this.heard = 0; // by the wall clock: the other one may stand still while a laptop sleeps
     this.retryMs = /** @type {number | null} */ (null); // the server's own hint, from `bye`
     this.timer = 0;
     this.done = false;
@@ -46,7 +46,7 @@ export class Line {
     this.timer = 0;
     this.#drop();
     if (this.done) return;
-    this.heard = performance.now();
+    this.heard = Date.now();
     const overSse = this.failures >= SOCKETS_BEFORE_SSE && this.failures % 2 === 1;
     overSse ? this.#openEvents() : this.#openSocket();
   }
@@ -92,7 +92,7 @@ export class Line {
 
   /** @param {string} data */
   #hear(data) {
-    this.heard = performance.now();
+    this.heard = Date.now();
     /** @type {any} */
     let message;
     try {
@@ -111,7 +111,7 @@ export class Line {
 
   #listen() {
     if (!this.wire || this.timer) return;
-    const silent = performance.now() - this.heard;
+    const silent = Date.now() - this.heard;
     // Beats are comments in SSE, which a page cannot hear; there the browser reports the dead line itself.
     if (this.wire.send ? silent > SILENCE_MS : this.failures && silent > HELLO_MS) this.#broken();
   }
@@ -139,7 +139,7 @@ export class Line {
   /** The network or the reader came back: do not make them wait for the timer. */
   #hurry() {
     if (this.timer) this.open();
-    else if (performance.now() - this.heard > SILENCE_MS / 2) this.#broken();
+    else if (Date.now() - this.heard > SILENCE_MS / 2) this.#broken();
   }
 
   #drop() {

@@ -26,10 +26,12 @@ async def test_numbers_are_live(site):
     assert site.said == []
 
 
-async def test_lost_line_is_told(site):
-    page = await site.browser.new_page()
-    # A server that accepts and then says nothing: what a frozen worker looks like.
-    await page.route_web_socket("**/stats/ws", lambda socket: None)
-    await page.goto(f"{site.address}/dashboard")
-    assert await page.inner_text("#line") == "Connecting…"
-    await site.holds(page, "document.getElementById('numbers').classList.contains('is-waiting')")
+async def test_a_lost_line_is_told_and_found_again(site):
+    page = await site.open("/dashboard")
+    await page.wait_for_selector("#line.is-live")
+    await site.stop()
+    await page.wait_for_selector("#line:has-text('Not connected')")
+    assert await page.locator("#numbers.is-waiting").count() == 1
+    await site.start()
+    await page.wait_for_selector("#line.is-live")
+    assert await page.locator("#numbers.is-waiting").count() == 0

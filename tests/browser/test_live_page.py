@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 import pytest
 
 pytestmark = pytest.mark.parametrize("store_server", ["embedded"], indirect=True)
@@ -239,7 +240,7 @@ async def test_resumes_after_the_line_was_lost(site):
     await page.context.set_offline(True)
     # Offline emulation leaves open sockets alone: the server hangs up instead.
     for reader in list(site.readers(slug)):
-        reader.stop(1012)
+        reader.cut()
     await page.wait_for_selector("#notice.is-shown")
     assert "Last update" in await page.inner_text("#notice")
     await site.post(slug, "Missed one")
@@ -349,6 +350,28 @@ async def test_permalink_marks_the_post_and_older_pages_stay_true(site):
     assert await older.locator("#pill").inner_text() == "1 new post"
     fresh = await site.open(f"/live/{slug}?before=p30")
     assert await site.normal(older) == await site.normal(fresh)
+
+
+async def test_a_snapshot_leaves_older_posts_in_the_page(site):
+    slug = await site.story()
+    for n in range(45):
+        await site.post(slug, f"Post {n}", id=f"p{n}")
+    page = await site.reader(f"/live/{slug}")
+    for n in range(45, 60):
+        await site.post(slug, f"Post {n}", id=f"p{n}")
+    await site.holds(page, "document.querySelectorAll('#posts article').length === 60")
+    await page.evaluate("document.getElementById('post-p3').scrollIntoView({ behavior: 'instant' })")
+    top = "document.getElementById('post-p3').getBoundingClientRect().top"
+    before = await page.evaluate(top)
+    # An import reaches readers as one snapshot, of 50 posts.
+    line = orjson.dumps({"id": "late", "headline": "Late", "body": "x", "sort_time": "2999-01-01T00:00:00Z"})
+    await site.desk.import_(slug, [line])
+    await page.wait_for_selector("#pill:has-text('1 new post')")
+    assert await page.locator("#posts article").count() == 60
+    assert abs(await page.evaluate(top) - before) < 1.5
+    done = await site.desk.withdraw(slug, "p2", "Wrong.")
+    await site.at(page, done.position)
+    assert await page.locator("#post-p2.is-withdrawn").count() == 1
 
 
 async def test_seen_is_told_and_counted(site, until):
