@@ -195,6 +195,61 @@ async def test_a_lost_message_is_found_without_another_one(relay: Relay, store: 
     await until(lambda: feed.seq == 2)
 
 
+class Held:
+    """A reading call of the store whose first answer is held back until `release`; then it is out of date."""
+
+    def __init__(self, call) -> None:
+        self.call = call
+        self.asked, self.release = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, *arguments):
+        answer = await self.call(*arguments)
+        if not self.asked.is_set():
+            self.asked.set()
+            await self.release.wait()
+        return answer
+
+
+async def no_tops() -> None:
+    """The second path, which would hide that the first one failed."""
+
+
+async def test_what_comes_while_a_story_is_loaded_is_not_lost(relay: Relay, store: Store, until, monkeypatch) -> None:
+    await create(store)
+    monkeypatch.setattr(relay, "check_tops", no_tops)
+    monkeypatch.setattr(store, "load", held := Held(store.load))
+    loading = asyncio.create_task(relay.ensure("fire"))
+    await held.asked.wait()
+    await store.commit("fire", draft("a"))
+    await until(lambda: "fire" in relay._overtaken)
+    held.release.set()
+    feed = await loading
+    await until(lambda: feed.seq == 2)
+
+
+async def test_what_comes_while_a_gap_is_read_is_not_lost(relay: Relay, store: Store, until, monkeypatch) -> None:
+    await create(store)
+    feed = await relay.ensure("fire")
+    monkeypatch.setattr(relay, "check_tops", no_tops)
+    monkeypatch.setattr(store, "events", held := Held(store.events))
+    handled: list[int] = []
+    handle = relay._handle
+
+    def but_the_first(slug: str, data: bytes) -> None:
+        handled.append(orjson.loads(data)["seq"])
+        if handled[-1] != 2:
+            handle(slug, data)
+
+    monkeypatch.setattr(relay, "_handle", but_the_first)
+    await store.commit("fire", draft("a"))
+    await store.commit("fire", draft("b", now=1))
+    await held.asked.wait()
+    await store.commit("fire", draft("c", now=2))
+    await until(lambda: handled == [2, 3, 4])
+    held.release.set()
+    await until(lambda: feed.seq == 4)
+
+
 async def test_an_import_is_one_snapshot(relay: Relay, store: Store, until) -> None:
     await create(store)
     feed = await relay.ensure("fire")

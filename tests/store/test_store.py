@@ -374,6 +374,9 @@ async def test_a_lost_log_renews_the_epoch(store: Store) -> None:
     assert (done.epoch != made.epoch, done.seq) == (True, 1)
     # Nobody's word renews an epoch whose log is in order.
     assert await store.renew("fire", done.epoch) == done.epoch
+    # Of all who hold proof of a fork one renews it, and the others hear the epoch that stands.
+    renewed = await asyncio.gather(*[store.renew("fire", done.epoch, force=True) for _ in range(5)])
+    assert len({*renewed, done.epoch}) == 2
 
 
 async def test_import_in_batches(store: Store) -> None:
