@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import fanout, generator
+from . import churn, fairness, fanout, generator, hundred, storm
 from .book import Book
 from .machine import raise_descriptors
 
@@ -45,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
     add("memory", fanout.memory, 3, 8000, idle=60)
     one = add("growth", fanout.growth, 3, messages=20, rate=10)
     one.add_argument("--counts", type=numbers, default=(1000, 4000, 16000), help="readers, by commas")
+    one = add("hundred-thousand", hundred.hundred_thousand, 1, 100_000, 10, pause=3)
+    one.add_argument("--workers", type=int, default=6)
+    one.add_argument("--generators", type=int, default=6)
+    add("fairness", fairness.fairness, 5, 8000, 60, rate=2)
+    add("storm", storm.storm, 1, 8000, drain=20)
+    add("churn", churn.churn, 1, 500, minutes=5, rate=100, posts=2)
     return made
 
 

@@ -36,7 +36,11 @@ class Line:
 
         if not reaches(self.must):
             return "MISSED"
-        return "aim" if self.aim is None or reaches(self.aim) else "must"
+        return "aim" if self.aim is not None and reaches(self.aim) else "must"
+
+
+def shown(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
 
 
 class Book:
@@ -105,9 +109,9 @@ class Book:
         rows = [("", "measured", "must", "aim", "")]
         for line in self._lines:
             sign = "≥" if line.is_floor else "≤"
-            marks = [f"{sign} {mark:g}" if mark is not None else "" for mark in (line.must, line.aim)]
+            marks = [f"{sign} {mark:,g}" if mark is not None else "" for mark in (line.must, line.aim)]
             note = " · ".join(part for part in (line.verdict, line.note) if part)
-            rows.append((line.what, f"{line.value:,.3g} {line.unit}".strip(), *marks, note))
+            rows.append((line.what, f"{shown(line.value)} {line.unit}".strip(), *marks, note))
         widths = [max(len(row[n]) for row in rows) for n in range(5)]
         out = [
             "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows

@@ -28,7 +28,8 @@
  *             each waiting for its answer (1: one connection, 64 requests ahead)
  *   -l S  listen only, at most S seconds: another program publishes the -m messages
  *   -q S  pause between the last connect and the first publish (0.5)         -w S  wait for stragglers (10)
- *   -g    print "ready N" on stderr when all are connected, go on when a line comes on stdin
+ *   -g    print "ready N" on stderr when all are connected, go on when a line comes on stdin,
+ *             print "counting"; print "ready N" again whenever all are back
  * Counting
  *   -s PID   server process (repeatable; descendants count too, each once)   -t TEXT  count frames that hold TEXT
  *
@@ -325,7 +326,8 @@ static int send_all(Editor *e, const char *p, size_t n) {
 static Editor *free_editor(void) { int most = neditors > 1 ? 1 : 64; for (int i = 0; i < neditors; i++) if (editors[i].awaiting < most) return &editors[i]; return 0; }
 static void wait_gate(void) {
     fprintf(stderr, "ready %d\n", ready_count); fcntl(0, F_SETFL, O_NONBLOCK); char c[64];
-    for (;;) { ssize_t n = read(0, c, sizeof c); if (n >= 0) return; pump(5); }
+    for (;;) { ssize_t n = read(0, c, sizeof c); if (n >= 0) break; pump(5); }
+    fprintf(stderr, "counting\n");
 }
 static int cmp(const void *a, const void *b) { float x = *(float *)a, y = *(float *)b; return x < y ? -1 : x > y; }
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from .machine import build, cpu_s, end
 from .servers import Target
@@ -49,7 +49,7 @@ def judged(name: str, printed: str, complaints: str = "") -> dict[str, Any]:
     faults = [f"{key} {run[key]}" for key in ("dropped", "misordered", "publish_failed") if run[key]]
     if run["deliveries"] != run["expected"] or run["connected"] != run["readers"]:
         faults.append(f"{run['deliveries']} of {run['expected']} deliveries, {run['connected']} readers connected")
-    said = [line for line in complaints.splitlines() if not line.startswith("ready ")]
+    said = [line for line in complaints.splitlines() if not line.startswith(("ready ", "counting"))]
     return {"name": name, **run, "valid": not faults, "faults": faults, "complaints": said[:5]}
 
 
@@ -70,15 +70,19 @@ class Crowd:
 
     def wait_ready(self) -> int:
         """Readers connected; the next call waits until all are back after having been lost."""
-        stream: TextIO = self.process.stderr  # type: ignore[assignment]
-        for line in stream:
-            if line.startswith("ready "):
-                return int(line.split()[1])
-            self.complaints.append(line.strip())
-        raise RuntimeError(f"fanload ended early: {self.complaints}")
+        return int(self._wait_line("ready ").split()[1])
 
     def go(self) -> None:
+        """From the return of this on, every message counts."""
         self.process.stdin.write("go\n")  # type: ignore[union-attr]
+        self._wait_line("counting")
+
+    def _wait_line(self, start: str) -> str:
+        for line in self.process.stderr:  # type: ignore[union-attr]
+            if line.startswith(start):
+                return line
+            self.complaints.append(line.strip())
+        raise RuntimeError(f"fanload ended early: {self.complaints}")
 
     def result(self, timeout_s: float = 900) -> dict[str, Any]:
         out, complaints = self.process.communicate(timeout=timeout_s)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .machine import HERE, free_port, listens, running, until
+from .machine import HERE, cpu_s, end, free_port, listens, running, until
 from .newsroom import WORDS, Newsroom, stamp
 from .socket_client import SocketClient
 
@@ -41,9 +41,20 @@ class Target:
 class Ours(Target):
     newsroom: Newsroom
     token: str
+    command: list[str]
+    log: Path
     process: subprocess.Popen[bytes]
+    start_cpu_s: float = 0  # what the process used until it was ready
     pad: int = 0  # characters of body that make a frame of FRAME_BYTES
     template: str = ""  # such an event, for the peers
+
+    def start(self) -> None:
+        """The process; on the port where the last one was. Ready on return."""
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=out)
+        self.pids = [self.process.pid, self.newsroom.store_pid]
+        wait_ready(self.port, self.process)
+        self.start_cpu_s = cpu_s([self.process.pid])
 
     @property
     def path(self) -> str:
@@ -113,41 +124,50 @@ def serve_command(port: int, data_dir: Path, options: list[str], entry: str = ""
     return [*program, "serve", "--port", str(port), "--data-dir", str(data_dir), *options]
 
 
-def wait_ready(port: int, timeout_s: float = 60) -> None:
+def wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
     def ready() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}")
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as told:
             return told.status == 200
         return False
 
-    until(ready, timeout_s, "the server to be ready")
+    until(ready, 60, "the server to be ready")
 
 
 @contextlib.contextmanager
 def ours(*options: str, posts: int = 10, body: int = 600, entry: str = "") -> Iterator[Ours]:
-    """`stoppress serve` with its defaults and `options`, and a story of so many posts; calibrated."""
+    """`stoppress serve` with its defaults and `options`, and a story of so many posts and one more; calibrated.
+
+    `entry`: a script of this folder to run in place of the module.
+    """
     with folder() as place, Newsroom(place / "data") as newsroom:
         newsroom.story(SLUG, posts, body)
         token = newsroom.token()
         port = free_port()
-        command = serve_command(port, newsroom.data_dir, list(options), entry)
-        with running(command, place / "serve.log") as process:
-            wait_ready(port)
-            target = Ours(
-                name="ours",
-                port=port,
-                pids=[process.pid, newsroom.store_pid],
-                reading=["-u", f"127.0.0.1:{port}/live/{SLUG}/ws", "-e", '"type":"snapshot"', "-e", '"type":"resumed"'],
-                publishing=["-P", f"127.0.0.1:{port}/api/stories/{SLUG}/posts", "-H", f"Authorization: Bearer {token}"],
-                newsroom=newsroom,
-                token=token,
-                process=process,
-            )
-            target.publishing += ["-d", '{"headline":"%T","body":"%B"}']
+        target = Ours(
+            name="ours",
+            port=port,
+            pids=[],
+            reading=["-u", f"127.0.0.1:{port}/live/{SLUG}/ws", "-e", '"type":"snapshot"', "-e", '"type":"resumed"'],
+            publishing=["-P", f"127.0.0.1:{port}/api/stories/{SLUG}/posts", "-H", f"Authorization: Bearer {token}"],
+            newsroom=newsroom,
+            token=token,
+            command=serve_command(port, newsroom.data_dir, list(options), entry),
+            log=place / "serve.log",
+            process=None,  # type: ignore[arg-type]
+        )
+        target.publishing += ["-d", '{"headline":"%T","body":"%B"}']
+        try:
+            target.start()
             target.calibrate()
             yield target
-        log = (place / "serve.log").read_text(errors="replace")
-        if "Traceback" in log:
-            print(log[-4000:], file=sys.stderr)
+        finally:
+            if target.process:
+                end(target.process)
+            log = target.log.read_text(errors="replace") if target.log.exists() else ""
+            if "Traceback" in log or sys.exc_info()[0]:
+                print(log[-4000:], file=sys.stderr)
 
 
 def payload(model: Ours) -> list[str]:

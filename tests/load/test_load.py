@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
     [
         "fanout --readers 40 --messages 10 --rate 20 --peers starlette",
         "memory --readers 40 --idle 0.2",
+        "hundred-thousand --readers 40 --messages 3 --pause 0.1 --workers 2 --generators 2",
     ],
     ids=lambda what: what.split()[0],
 )
@@ -32,4 +33,4 @@ def test_a_small_run_counts_every_delivery(what: str, require: Callable[[str], s
     # How fast is not asked here; that everything arrived, once and in order, is.
     allowed = {"ours-deflate: no deflate was negotiated", "nchan is not installed: its ratio is missing"}
     assert set(table["failures"]) <= allowed
-    assert all(line["value"] > 0 for line in table["lines"])
+    assert all(line["value"] >= 0 for line in table["lines"])  # not NaN: everything was measured
