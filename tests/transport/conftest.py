@@ -1,7 +1,8 @@
 """The streams over every way a server may run them; the tests see lines and messages, never a server.
 
 `world` runs the real endpoints over a real hub, whose feeds a test drives itself: by a real uvicorn on real sockets
-(`serve`), and by Starlette's TestClient, which stands for any other ASGI server. A further way is one more class here.
+(`serve`), with connections handed off and, as `stock`, without; and by Starlette's TestClient, which stands for any
+other ASGI server. A further way is one more class here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 import websockets
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 
 from stoppress.hub.feed import Feed, Limits
@@ -29,6 +30,7 @@ from stoppress.newsroom.errors import GoneError, NotFoundError
 from stoppress.newsroom.times import format_time
 from stoppress.settings import Settings
 from stoppress.transport import pump
+from stoppress.transport.handoff import HANDOFF
 from stoppress.transport.serve import serve
 from stoppress.transport.sse import live_events
 from stoppress.transport.websocket import live_socket
@@ -83,8 +85,15 @@ def tell(feed: Feed, type_: str = "post.published", text: str = "") -> dict[str,
     return event
 
 
-def make_app(settings: Settings, hub: Hub) -> Starlette:
-    routes = [WebSocketRoute("/live/{slug}/ws", live_socket), Route("/live/{slug}/events", live_events)]
+async def stock_socket(websocket: WebSocket) -> None:
+    """The endpoint on a server that offers no hand-off; ours then plays uvicorn's own protocol."""
+    del websocket.scope["extensions"][HANDOFF]
+    await live_socket(websocket)
+
+
+def make_app(settings: Settings, hub: Hub, *, is_stock: bool = False) -> Starlette:
+    socket = stock_socket if is_stock else live_socket
+    routes = [WebSocketRoute("/live/{slug}/ws", socket), Route("/live/{slug}/events", live_events)]
     app = Starlette(routes=routes)
     app.state.hub, app.state.settings, app.state.relay = hub, settings, Loaded(hub)
     return app
@@ -275,19 +284,21 @@ async def portable_world(app: Starlette, settings: Settings) -> AsyncIterator[Po
         await asyncio.to_thread(client.__exit__, None, None, None)
 
 
-WAYS = {"uvicorn": uvicorn_world, "portable": portable_world}
+WAYS = {"handed": uvicorn_world, "stock": uvicorn_world, "portable": portable_world}
 
 
 @pytest.fixture(params=WAYS)
 async def world(request: pytest.FixtureRequest, stream_settings: Settings) -> AsyncIterator[World]:
     hub = Hub(Limits(backlog=5, ring_events=20), beat_s=0.1, send_timeout_s=1)
-    async with WAYS[request.param](make_app(stream_settings, hub), stream_settings) as running:
+    app = make_app(stream_settings, hub, is_stock=request.param == "stock")
+    async with WAYS[request.param](app, stream_settings) as running:
         yield running
 
 
-@pytest.fixture
-async def uvicorn(stream_settings: Settings) -> AsyncIterator[UvicornWorld]:
+@pytest.fixture(params=["handed", "stock"])
+async def uvicorn(request: pytest.FixtureRequest, stream_settings: Settings) -> AsyncIterator[UvicornWorld]:
     """For what only real sockets show."""
     hub = Hub(Limits(backlog=5, ring_events=20), beat_s=0.1, send_timeout_s=1)
-    async with uvicorn_world(make_app(stream_settings, hub), stream_settings) as running:
+    app = make_app(stream_settings, hub, is_stock=request.param == "stock")
+    async with uvicorn_world(app, stream_settings) as running:
         yield running
