@@ -6,6 +6,7 @@ of its own. `require(tool)` skips what this machine cannot run, and fails instea
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from stoppress.settings import Settings
+from stoppress.store import janitor
 from stoppress.store.embedded import Embedded
 from stoppress.store.store import Store
 from support import require_tool, until, until_now
@@ -38,6 +40,8 @@ def short_dir() -> Iterator[Path]:
     """A fresh data directory with a short path (tmp_path's may be too long for a plain socket)."""
     made = Path(tempfile.mkdtemp(prefix="sp-"))
     yield made
+    for found in made.glob("**/store/valkey.sock"):  # whoever was killed left its server for the next, that is us
+        janitor.shut_down(None, os.path.relpath(found))
     shutil.rmtree(made, ignore_errors=True)
 
 
