@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from stoppress.settings import Settings
@@ -23,6 +24,10 @@ from stoppress.store import janitor
 from stoppress.store.embedded import Embedded
 from stoppress.store.store import Store
 from support import require_tool, until, until_now
+
+# A busy machine is not a finding: 200 ms an example, Hypothesis' default, fails on load alone.
+hypothesis.settings.register_profile("stoppress", deadline=None)
+hypothesis.settings.load_profile("stoppress")
 
 
 @pytest.fixture(scope="session")
