@@ -122,11 +122,20 @@ class Embedded:
         link = janitor.connect(self.socket_path)
         if link is None:
             return  # it never came up, or has gone already
-        link.close()
-        with open(self.directory / "janitor.lock", "ab") as only:
-            if not janitor.locked(only):
-                return  # one is waiting already, and counts from now
-        _spawn([sys.executable, "-I", "-S", janitor.__file__, str(self.directory), str(self.grace_s)], cwd="/")
+        with link, open(self.directory / "janitor.lock", "ab") as only:
+            if janitor.locked(only):  # else one is waiting already, and counts from now
+                fcntl.flock(only, fcntl.LOCK_UN)
+                fd = link.fileno()
+                command = [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    janitor.__file__,
+                    str(self.directory),
+                    str(self.grace_s),
+                    str(fd),
+                ]
+                _spawn(command, cwd="/", pass_fds=(fd,))
 
     def alive(self) -> bool:
         """Whether the server answers and has its data loaded."""

@@ -1,10 +1,10 @@
 """The embedded store's janitor: waits out the grace time, then shuts the server down if nobody holds its lease.
 
-Run by path in a process of its own (`python janitor.py DIRECTORY GRACE_S`), because the last user has left by then.
+Run by path in a process of its own (`python janitor.py DIRECTORY GRACE_S FD`), because the last user has left by then.
+FD is a connection to the server: by it the server can be told even when its directory has been removed meanwhile.
 Standard library only, and nothing of this package: it must start in a few milliseconds and outlive upgrades.
 """
 
-import contextlib
 import fcntl
 import os
 import socket
@@ -38,6 +38,8 @@ def locked(file):
 def shut_down(link, socket_path):
     """Ask until the server has gone: it refuses while it writes its first file, and says so."""
     deadline = time.monotonic() + SHUTDOWN_S
+    if link:
+        link.settimeout(5)
     while time.monotonic() < deadline:
         link = link or connect(socket_path)
         if link is None:
@@ -56,24 +58,26 @@ def shut_down(link, socket_path):
         time.sleep(0.2)
 
 
-def main(directory, grace_s):
-    os.chdir(directory)
-    # Held from the start, so that the server can still be told when its directory has been removed meanwhile.
-    link = connect("valkey.sock")
-    with open("lease", "a") as lease, open("janitor.lock", "a") as only:
-        while locked(only):  # another janitor is already waiting
-            while (wait := os.fstat(lease.fileno()).st_mtime + grace_s - time.time()) > 0:
-                time.sleep(min(wait, grace_s))
-            if locked(lease):  # held until the server has gone: who comes now waits, then starts a new one
-                shut_down(link, "valkey.sock")
-                return
-            # In use again. Whoever leaves while this lock is held starts no janitor, so look once more after it.
-            fcntl.flock(only, fcntl.LOCK_UN)
-            if not locked(lease):
-                return
-            fcntl.flock(lease, fcntl.LOCK_UN)
+def main(directory, grace_s, link):
+    try:
+        os.chdir(directory)
+        # Opened, never made: the directory may be on its way out.
+        lease, only = open("lease"), open("janitor.lock")  # noqa: SIM115 (both are locks, held to the end)
+    except OSError:
+        shut_down(link, "valkey.sock")  # nobody can find this server any more
+        return
+    while locked(only):  # else another janitor is already waiting
+        while (wait := os.fstat(lease.fileno()).st_mtime + grace_s - time.time()) > 0:
+            time.sleep(min(wait, grace_s))
+        if locked(lease):  # held until the server has gone: who comes now waits, then starts a new one
+            shut_down(link, "valkey.sock")
+            return
+        # In use again. Whoever leaves while this lock is held starts no janitor, so look once more after it.
+        fcntl.flock(only, fcntl.LOCK_UN)
+        if not locked(lease):
+            return
+        fcntl.flock(lease, fcntl.LOCK_UN)
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(OSError):  # the directory has gone, and the server with it
-        main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), socket.socket(fileno=int(sys.argv[3])))

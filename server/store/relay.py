@@ -61,6 +61,7 @@ class Relay:
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
         self._refills: dict[str, asyncio.Task[None]] = {}
+        self._recalls: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._heard_at = time.time()
         hub.on_short = self._short
@@ -93,6 +94,23 @@ class Relay:
                 async with asyncio.timeout(AHEAD_S):
                     await asyncio.shield(self.repair(slug))
         return self.hub.feeds.get(slug, feed)
+
+    async def recall(self, slug: str) -> None:
+        """Have the feed's ring reach as far back as the log: once per story, at the first reader who needs it."""
+        feed = self.hub.feeds.get(slug)
+        if feed is None or feed.is_recalled:
+            return
+        if slug not in self._recalls:
+            self._recalls[slug] = self._spawn(self._recall(slug, feed))
+            self._recalls[slug].add_done_callback(lambda _: self._recalls.pop(slug))
+        with contextlib.suppress(StoreError, TimeoutError):  # then it gets a snapshot
+            async with asyncio.timeout(AHEAD_S):
+                await asyncio.shield(self._recalls[slug])
+
+    async def _recall(self, slug: str, feed: Feed) -> None:
+        with contextlib.suppress(NotFoundError, GoneError):
+            events = await self.store.recent(slug, feed.epoch, feed.floor)
+            feed.recall([(event, orjson.dumps(event)) for event in events])
 
     # The one task
 

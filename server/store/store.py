@@ -139,20 +139,41 @@ class Store:
         None when they cannot be proved complete: another epoch, a trimmed log, a barrier between, too many, or a
         position ahead of the store.
         """
-        answer = await self._story_script("events", slug, after=after, most=self.settings.ring_events)
+        read = await self._log(slug, epoch, after, self.settings.ring_events)
+        if read is None or None in read.values() or list(read) != list(range(after + 1, after + 1 + len(read))):
+            return None
+        return list(read.values())
+
+    async def recent(self, slug: str, epoch: str, upto: int) -> list[dict[str, Any]]:
+        """The events that end at seq `upto`, as far back as the log and `ring_events` reach without a hole."""
+        after = max(0, upto - self.settings.ring_events)
+        # The log grows while we look.
+        read = await self._log(slug, epoch, after, 2 * self.settings.ring_events) or {}
+        told: list[dict[str, Any]] = []
+        for seq in range(upto, after, -1):
+            event = read.get(seq)
+            if event is None:
+                break
+            told.append(event)
+        return told[::-1]
+
+    async def _log(self, slug: str, epoch: str, after: int, most: int) -> dict[int, dict[str, Any] | None] | None:
+        """The log after a seq; an entry that no reader can be told of (a barrier, a lost text) is None.
+
+        None: another epoch, a seq ahead of the store, or more than `most` entries.
+        """
+        answer = await self._story_script("events", slug, after=after, most=most)
         if answer[0] != b"ok" or answer[1].decode() != epoch:
             return None
-        top = int(answer[2])
         texts = {name.decode(): held for name, held in pairs(answer[4])}
         posts = {id.decode(): held for id, held in pairs(answer[5])}
-        told: list[dict[str, Any]] = []
+        read: dict[int, dict[str, Any] | None] = {}
         for entry_id, fields in answer[3]:
             entry = {name.decode(): held for name, held in pairs(fields)}
-            event = event_of(slug, epoch, int(entry_id.partition(b"-")[0]), entry, texts, posts)
-            if event is None:
-                return None
-            told.append(event)
-        return told if [event["seq"] for event in told] == list(range(after + 1, top + 1)) else None
+            seq = int(entry_id.partition(b"-")[0])
+            read[seq] = event_of(slug, epoch, seq, entry, texts, posts)
+        # The script proved that the log's top is the story's seq.
+        return read if not read or max(read) == int(answer[2]) else None
 
     async def top(self, slugs: Sequence[str]) -> list[tuple[str, int]]:
         """The newest position of each story; ("", 0) where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,15 @@ def test_who_comes_within_the_grace_time_keeps_it(data_dir: Path) -> None:
         janitor.wait(10)
     assert server_pid(two) == pid
     two.leave()
+    until_now(lambda: not runs(pid))
+
+
+def test_a_removed_directory_leaves_no_server_behind(data_dir: Path) -> None:
+    held = Embedded(data_dir, grace_s=0)
+    held.attach()
+    pid = server_pid(held)
+    held.leave()
+    shutil.rmtree(data_dir / "store", ignore_errors=True)  # before the janitor can have looked
     until_now(lambda: not runs(pid))
 
 
