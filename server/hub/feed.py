@@ -243,6 +243,8 @@ class Feed:
         post_id = post_id_of(event)
         for frame in (*self._ring, *self._waiting):
             message = frame.message
+            if message["seq"] >= event["seq"] and message["epoch"] == event["epoch"]:
+                continue  # restored since
             if not retracts:
                 frame.redact({**event, "seq": message["seq"], "at": message["at"]})
             elif post_id_of(message) == post_id:
