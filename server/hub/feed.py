@@ -56,6 +56,8 @@ class Feed:
         self.readers: dict[Reader, None] = {}
         self.elsewhere = 0
         self.is_dirty = False
+        self.pumped_ms = 0  # when the last fan-out began
+        self.is_recalled = False  # `recall` was tried, since the state was last replaced
         self._on_change = on_change
         self._on_short = on_short
         self._ring: deque[Frame] = deque()
@@ -109,10 +111,7 @@ class Feed:
         if self.deleted:
             while len(self._ring) > 1:
                 self._drop_oldest()
-        while len(self._ring) > self.limits.ring_events or (
-            self._ring_bytes > self.limits.ring_bytes and len(self._ring) > 1
-        ):
-            self._drop_oldest()
+        self._bound()
         self.counts.events += 1
         if self._refill is not None and self._refill.seq <= self.seq:
             self.refill(self._refill)
@@ -127,6 +126,7 @@ class Feed:
         while self._ring:
             self._drop_oldest()
         self._refill = None
+        self.is_recalled = False
         for reader in self.readers:
             reader.seq = UNPROVEN
         self._changed()
@@ -147,6 +147,22 @@ class Feed:
         self.state = state
         self._snapshot = None
         return True
+
+    def recall(self, events: list[tuple[dict[str, Any], bytes]]) -> None:
+        """Put older events, read from the log, below the ring: readers of a worker that died resume from them.
+
+        `events`: with their JSON, oldest first; those that do not end at the floor are of no use.
+        """
+        self.is_recalled = True
+        if not events or events[0][0]["epoch"] != self.epoch or events[-1][0]["seq"] != self.floor:
+            return
+        later = tuple(self._ring)
+        self._ring.extendleft(Frame(event, payload) for event, payload in reversed(events))
+        self._ring_bytes += sum(len(payload) for _, payload in events)
+        # What was retracted while the log was read.
+        for frame in later:
+            self._redact(frame.message)
+        self._bound()
 
     # What a transport does
 
@@ -204,17 +220,41 @@ class Feed:
             return self._ring[seq - self.floor - 1]
         return None
 
-    def pump(self, slice_count: int = 200) -> Iterator[None]:
-        """Wake every reader that is behind; yields after each slice so that others get their turn."""
+    def pump(self, slice_count: int = 200) -> Iterator[list[tuple[Batch, int]]]:
+        """Bring every reader to the head; after each slice, so that others get their turn, yields what was handed
+        over meanwhile and to how many."""
         self.is_dirty = False
-        done = 0
-        for reader in tuple(self.readers):
-            if reader.seq == self.seq or reader not in self.readers:
-                continue
-            reader.wake()
-            done += 1
-            if done % slice_count == 0:
-                yield
+        readers = tuple(self.readers)
+        for start in range(0, len(readers), slice_count):
+            yield self._hand_out(readers[start : start + slice_count])
+
+    def _hand_out(self, readers: tuple[Reader, ...]) -> list[tuple[Batch, int]]:
+        """The innermost loop of a fan-out: nearly all stand at the same seq, get the same bytes and cost a write."""
+        head = standing = self.seq
+        batch: Batch | None = None
+        handed: list[tuple[Batch, int]] = []
+        count = 0
+        for reader in readers:
+            if reader.seq != standing:
+                if batch is not None:
+                    handed.append((batch, count))
+                standing, count = reader.seq, 0
+                batch = self._live(standing)
+            if batch is not None and reader.is_ready:
+                reader.seq = head
+                count += 1
+                reader.hand(batch)
+            elif standing != head and reader in self.readers:
+                reader.wake()
+        if batch is not None:
+            handed.append((batch, count))
+        return handed
+
+    def _live(self, seq: int) -> Batch | None:
+        """The events in (seq, head] for a reader that may have them as they are."""
+        if not self.floor <= seq < self.seq or self.deleted:
+            return None
+        return self._batches.get(seq) or self._batches.setdefault(seq, Batch(self._since(seq), is_live=True))
 
     # Within
 
@@ -228,6 +268,12 @@ class Feed:
     def _since(self, seq: int) -> tuple[Frame, ...]:
         """The frames in (seq, head]."""
         return tuple(self._ring[n] for n in range(seq - self.seq, 0))
+
+    def _bound(self) -> None:
+        while len(self._ring) > self.limits.ring_events or (
+            self._ring_bytes > self.limits.ring_bytes and len(self._ring) > 1
+        ):
+            self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         frame = self._ring.popleft()

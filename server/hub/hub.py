@@ -20,6 +20,7 @@ from .state import StoryState
 from .stats import Counts, Recent
 
 _SPARED = frozenset({"beat", "readers"})  # late ones say nothing
+HOLD_MS = 10  # under load, the events of so long leave as one write
 _SHOWN_EVERY_MS = 10_000
 _SHOWN_SHARE = 0.02
 
@@ -143,18 +144,33 @@ class Hub:
                 self._shown[slug] = (count, now_ms)
                 self._announce((feed,), notices.readers(count))
 
-    def work(self, slice_count: int = 200) -> Iterator[None]:
-        """Wake and tell everyone who is owed something; yields between slices, ends when nobody is."""
+    def work(self, clock: Callable[[], int], slice_count: int = 200) -> Iterator[float]:
+        """Give and tell everyone what is owed; `clock` tells ms. Yields after each slice, ends when nobody is owed.
+
+        What it yields are seconds to wait: mostly 0, for others to get their turn. The first event of a quiet story is
+        not held; those that follow within `HOLD_MS` of a fan-out's begin leave together.
+        """
         while self._dirty or self._notices:
-            if self._dirty:
-                feed = self._dirty.popleft()
-                yield from feed.pump(slice_count)
-            else:
+            now = clock()
+            held = [HOLD_MS - (now - feed.pumped_ms) for feed in self._dirty]
+            due = next((n for n, ms in enumerate(held) if not 0 < ms <= HOLD_MS), None)  # a clock may be set back
+            if due is not None:
+                feed = self._dirty[due]
+                del self._dirty[due]
+                feed.pumped_ms = now
+                for handed in feed.pump(slice_count):
+                    now = clock()
+                    for batch, count in handed:
+                        self.wrote(batch, now, count)
+                    yield 0
+            elif self._notices:
                 feeds, notice = self._notices.popleft()
                 yield from self._tell(feeds, notice, slice_count)
-            yield
+                yield 0
+            else:
+                yield min(held) / 1000
 
-    def _tell(self, feeds: tuple[Feed, ...], notice: Frame, slice_count: int) -> Iterator[None]:
+    def _tell(self, feeds: tuple[Feed, ...], notice: Frame, slice_count: int) -> Iterator[float]:
         done = 0
         for feed in feeds:
             for reader in tuple(feed.readers):
@@ -163,7 +179,7 @@ class Hub:
                 reader.note(notice)
                 done += 1
                 if done % slice_count == 0:
-                    yield
+                    yield 0
 
     def _announce(self, feeds: tuple[Feed, ...], notice: Frame) -> None:
         if any(feed.readers for feed in feeds):
@@ -181,13 +197,13 @@ class Hub:
 
     # Numbers
 
-    def wrote(self, batch: Batch, now_ms: int) -> None:
-        """A reader's transport took this batch."""
-        self.counts.deliveries += len(batch.frames)
+    def wrote(self, batch: Batch, now_ms: int, readers: int = 1) -> None:
+        """The transports of so many readers took this batch."""
+        self.counts.deliveries += len(batch.frames) * readers
         if batch.is_live:
             for frame in batch.frames:
                 frame.written_ms = frame.written_ms or now_ms
-                self.written.add(now_ms - frame.at_ms, now_ms)
+                self.written.add(now_ms - frame.at_ms, now_ms, readers)
 
     def seen(self, feed: Feed, reader: Reader, seq: int, now_ms: int) -> bool:
         """A reader reports that it painted `seq`; counted only if that was written live to it within 60 s."""

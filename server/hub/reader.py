@@ -5,7 +5,7 @@ Pure. A transport subclasses it and gives it a way to be woken; the feed never h
 
 from __future__ import annotations
 
-from .frame import Frame
+from .frame import Batch, Frame
 
 UNPROVEN = -1  # nothing is known of what this reader holds: it needs a snapshot
 
@@ -15,18 +15,24 @@ class Reader:
 
     `seq`: last seq handed over, or UNPROVEN. `is_fresh`: nothing was handed over yet. `live_from`: seq of its last
     snapshot or resume; later ones reached it live. `busy_since`: when the write under way began, in ms; 0 = idle.
+    `is_ready`: opened, and its line is free: live events may be given to `hand` instead of a `wake`.
     """
 
-    __slots__ = ("__weakref__", "busy_since", "is_fresh", "live_from", "seq")
+    __slots__ = ("__weakref__", "busy_since", "is_fresh", "is_ready", "live_from", "seq")
 
     def __init__(self) -> None:
         self.seq = UNPROVEN
         self.is_fresh = True
+        self.is_ready = False
         self.live_from = 0
         self.busy_since = 0
 
     def wake(self) -> None:
         """The feed has something: call `feed.take(self)` when the line is free. Cheap, never blocks, may repeat."""
+        raise NotImplementedError
+
+    def hand(self, batch: Batch) -> None:
+        """Write these live events now; its number is at the head already. Only for who is ready."""
         raise NotImplementedError
 
     def note(self, notice: Frame) -> None:

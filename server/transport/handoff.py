@@ -14,7 +14,7 @@ import termios
 from collections.abc import Callable
 
 from ..hub.feed import Feed
-from ..hub.frame import Frame
+from ..hub.frame import Batch, Frame
 from ..hub.reader import Reader
 from ..wire import rfc6455
 from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
@@ -60,13 +60,20 @@ class HandedReader(Reader, asyncio.Protocol):
         hello = hub.hello(feed, now).form(self.encode)
         batch = feed.take(self)
         assert batch is not None
+        self.is_ready = True
         self.transport.writelines((head, hello, batch.form(self.encode)))
         hub.wrote(batch, now)
 
     # What the hub does
 
+    def hand(self, batch: Batch) -> None:
+        try:
+            self.transport.write(batch.form(self.encode))
+        except _GONE:
+            self._leave()
+
     def wake(self) -> None:
-        if self.busy_since or self.is_closing:
+        if not self.is_ready:
             return
         feed = self.feed
         batch = feed.take(self)
@@ -80,7 +87,7 @@ class HandedReader(Reader, asyncio.Protocol):
         if self.is_closing:
             return
         self.wake()  # events go before notices
-        if not self.busy_since:
+        if self.is_ready:
             self._say(notice)
         elif notice.type not in _SPARED and (self._held is None or self._held.type != "bye"):
             self._held = notice
@@ -107,21 +114,21 @@ class HandedReader(Reader, asyncio.Protocol):
             self.pump.farewells.start(self)
 
     def _leave(self) -> None:
-        self.is_closing = True
+        self.is_closing, self.is_ready = True, False
         self.pump.leave(self.feed, self)
 
     # What the transport does
 
     def pause_writing(self) -> None:
-        self.busy_since = now_ms()
+        self.busy_since, self.is_ready = now_ms(), False
         self._unsent = self.unsent()
         self.pump.slow.add(self)
 
     def resume_writing(self) -> None:
-        self.busy_since = 0
+        self.busy_since, self.is_ready = 0, not self.is_closing
         self.pump.slow.discard(self)
         self.wake()
-        if self._held is not None and not self.busy_since and not self.is_closing:
+        if self._held is not None and self.is_ready:
             held, self._held = self._held, None
             self._say(held)
 

@@ -100,8 +100,8 @@ class Pump:
             self._working = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
-        for _ in self.hub.work(SLICE):
-            await asyncio.sleep(0)
+        for pause_s in self.hub.work(now_ms, SLICE):
+            await asyncio.sleep(pause_s)
 
     async def _sweep(self) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from story_model import Editor, encoded
@@ -14,6 +15,7 @@ from stoppress.hub.reader import Reader
 from stoppress.hub.stats import Histogram, Recent
 
 START = 1_000_000
+CLOCK = count(START, 1000).__next__  # time enough between any two fan-outs
 
 
 class Listener(Reader):
@@ -49,7 +51,7 @@ def tell(editor: Editor, feed: Feed) -> None:
 
 
 def work(hub: Hub, slice_count: int = 200) -> int:
-    return sum(1 for _ in hub.work(slice_count))
+    return sum(1 for _ in hub.work(CLOCK, slice_count))
 
 
 def settled(hub: Hub) -> None:
@@ -164,7 +166,7 @@ def test_who_leaves_between_two_slices_is_not_told() -> None:
     editor, feed, (first, second) = story(hub, readers=2)
     tell(editor, feed)
     hub.stale(1)
-    steps = hub.work(1)
+    steps = hub.work(CLOCK, 1)
     next(steps)
     feed.leave(second)
     for _ in steps:
