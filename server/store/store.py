@@ -172,8 +172,7 @@ class Store:
             entry = {name.decode(): held for name, held in pairs(fields)}
             seq = int(entry_id.partition(b"-")[0])
             read[seq] = event_of(slug, epoch, seq, entry, texts, posts)
-        # The script proved that the log's top is the story's seq.
-        return read if not read or max(read) == int(answer[2]) else None
+        return read if max(read, default=after) == int(answer[2]) else None
 
     async def top(self, slugs: Sequence[str]) -> list[tuple[str, int]]:
         """The newest position of each story; ("", 0) where there is none."""

@@ -63,8 +63,11 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
     relay = connection.app.state.relay
     try:
         feed: Feed = await relay.ensure(slug)
-        if position is not None and position.epoch == feed.epoch and position.seq > feed.seq:
-            await relay.at_least(slug, position)
+        if position is not None and position.epoch == feed.epoch and not feed.floor <= position.seq <= feed.seq:
+            if position.seq > feed.seq:
+                await relay.at_least(slug, position)
+            else:
+                await relay.recall(slug)
             feed = await relay.ensure(slug)
     except NotFoundError as error:
         return Refusal(404, error.detail)

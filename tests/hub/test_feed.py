@@ -266,6 +266,57 @@ def test_replaced_state_is_a_snapshot_for_every_reader_once() -> None:
         assert not page.line
 
 
+@given(history=histories(), data=st.data())
+def test_what_the_log_recalls_serves_like_what_was_heard(history: list[Moment], data: st.DataObject) -> None:
+    """A worker that loaded the story late resumes readers of one that died, and tells nothing retracted."""
+    loaded = data.draw(st.integers(0, len(history) - 1))
+    truth = history[loaded].truth
+    late = Feed("a", truth.load(KEEP), Limits(backlog=KEEP))
+    behind = data.draw(st.integers(0, loaded))
+    other = Feed("a", (history[behind - 1].truth if behind else Editor()).load(KEEP), Limits(backlog=KEEP))
+    for moment in history[behind : loaded + 1]:
+        other.apply(moment.event, moment.payload)
+    log = other.resumed(history[behind].event["seq"] - 1).frames[0].frames
+    older = [(frame.message, encoded(frame.message)) for frame in log]
+    recalled_at = data.draw(st.integers(loaded, len(history) - 1))
+    for n, moment in enumerate(history[loaded + 1 :], loaded + 1):
+        if n == recalled_at + 1:
+            late.recall(older)
+        late.apply(moment.event, moment.payload)
+    if not late.is_recalled:
+        late.recall(older)
+
+    assert late.floor == history[behind].event["seq"] - 1
+    assert late.join(Page(), Position(late.epoch, late.floor))
+    told = forms_of(late).decode()
+    assert not [secret for secret in history[-1].truth.secrets() if secret in told]
+
+
+def test_recalling_leaves_what_was_restored_after_its_retraction() -> None:
+    editor = Editor()
+    first = editor.publish(0, key=False, pin=False)
+    feed = Feed("a", editor.load(KEEP), Limits(backlog=KEEP))
+    for event in (editor.withdraw("p1"), editor.restore("p1")):
+        feed.apply(event, encoded(event))
+
+    feed.recall([(first, encoded(first))])
+
+    assert [frame.type for frame in feed.resumed(0).frames[0].frames] == [
+        "post.withdrawn",  # told as it may still be told
+        "post.withdrawn",
+        "post.published",
+    ]
+
+
+def test_what_does_not_end_at_the_floor_is_not_recalled() -> None:
+    _, feed = published(3)
+
+    feed.recall([({"epoch": feed.epoch, "seq": 7}, b"{}")])
+
+    assert feed.floor == 0
+    assert feed.is_recalled
+
+
 def test_an_overlap_is_dropped_and_a_hole_refused() -> None:
     editor, feed = published(2)
     old = editor.publish(0, key=False, pin=False)

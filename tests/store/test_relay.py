@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from itertools import count
 
 import orjson
 import pytest
@@ -51,7 +52,7 @@ async def relaying(store: Store, name: str = "w1") -> AsyncIterator[Relay]:
     hub = Hub(Limits())
 
     def work() -> None:
-        for _ in hub.work():
+        for _ in hub.work(count(0, 1000).__next__):
             pass
 
     hub.on_work = lambda: asyncio.get_running_loop().call_soon(work)
@@ -200,9 +201,11 @@ class Held:
 
     def __init__(self, call) -> None:
         self.call = call
+        self.count = 0
         self.asked, self.release = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, *arguments):
+        self.count += 1
         answer = await self.call(*arguments)
         if not self.asked.is_set():
             self.asked.set()
@@ -225,6 +228,33 @@ async def test_what_comes_while_a_story_is_loaded_is_not_lost(relay: Relay, stor
     held.release.set()
     feed = await loading
     await until(lambda: feed.seq == 2)
+
+
+async def test_a_worker_that_comes_later_resumes_from_the_log(relay: Relay, store: Store, monkeypatch) -> None:
+    await create(store)
+    for n in range(5):
+        await store.commit("fire", draft(f"p{n}", now=n))
+    await store.commit("fire", rules.withdraw(await store.post("fire", "p1"), "Wrong.", NOW + 9))
+    feed = await relay.ensure("fire")
+    assert feed.floor == feed.seq == 7
+
+    monkeypatch.setattr(store, "recent", held := Held(store.recent))
+    recalls = [asyncio.create_task(relay.recall("fire")) for _ in range(3)]
+    await held.asked.wait()
+    await store.commit("fire", rules.withdraw(await store.post("fire", "p2"), "Wrong too.", NOW + 10))
+    held.release.set()
+    await asyncio.gather(*recalls)
+    await relay.recall("fire")
+
+    assert held.count == 1
+    assert feed.floor == 0
+    reader = Listener(relay.hub, feed)
+    feed.leave(reader)
+    assert feed.join(reader, Position(feed.epoch, 1))
+    resumed = feed.take(reader)
+    events = [frame.message for frame in resumed.frames[0].frames]
+    assert [event["seq"] for event in events] == list(range(2, feed.seq + 1))
+    assert events[1]["type"] == "post.withdrawn"
 
 
 async def test_what_comes_while_a_gap_is_read_is_not_lost(relay: Relay, store: Store, until, monkeypatch) -> None:
