@@ -181,12 +181,15 @@ class Feed:
             del self.readers[reader]
             self.counts.disconnects += 1
 
-    def take(self, reader: Reader) -> Batch | None:
-        """What the reader is owed, which moves its number to the head; None = nothing."""
+    def take(self, reader: Reader, *, conflate: bool = False) -> Batch | None:
+        """What the reader is owed, which moves its number to the head; None = nothing.
+
+        `conflate`: for one that has been behind for long, a snapshot if that is less than all it missed.
+        """
         seq = reader.seq
         if seq == self.seq and not reader.is_fresh:
             return None
-        if seq < self.floor or seq > self.seq:
+        if seq < self.floor or seq > self.seq or (conflate and self.seq - seq > self._shown):
             batch = self.snapshot()
             self.counts.snapshots += 1
         elif reader.is_fresh:
@@ -199,6 +202,11 @@ class Feed:
         reader.is_fresh = False
         reader.seq = self.seq
         return batch
+
+    @property
+    def _shown(self) -> int:
+        """Posts in a snapshot, which are as many events' worth of bytes."""
+        return min(self.limits.backlog, len(self.state.posts))
 
     def snapshot(self) -> Batch:
         """The story as it stands, made at most once per change."""

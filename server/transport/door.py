@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -9,6 +10,7 @@ from starlette.requests import HTTPConnection
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError
+from .pump import Pump
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,28 @@ def check(connection: HTTPConnection) -> Refusal | None:
             403, "This site does not allow pages of your origin; its operator lists them in STOPPRESS_ORIGINS."
         )
     if state.hub.is_draining:
-        return Refusal(503, "This server is stopping; come back in a moment.", 1)
+        return _STOPPING
     if state.hub.is_full:
         state.hub.counts.refusals += 1
         return Refusal(503, "This server has as many readers as it takes; come back in a moment.", 5)
+    most = state.settings.address_readers
+    if most and Pump.of(state).from_address(counted_as(connection)) >= most:
+        state.hub.counts.refusals += 1
+        return Refusal(503, "Your address has as many readers here as it may; come back when one has left.", 30)
     return None
+
+
+def counted_as(connection: HTTPConnection) -> str:
+    """Whom readers are counted by: an address, or the /64 an IPv6 line usually has to itself; "" = they are not."""
+    if not connection.app.state.settings.address_readers:
+        return ""
+    host = connection.client.host if connection.client else ""
+    if ":" not in host:
+        return host
+    try:
+        return str(ipaddress.IPv6Network((host.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return host
 
 
 def is_welcome(connection: HTTPConnection) -> bool:
@@ -79,4 +98,8 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
         return _STOPPING
     if feed.deleted:
         return Refusal(410, f"The story {slug} was deleted.")
+    most = connection.app.state.settings.story_readers
+    if most and len(feed.readers) >= most:
+        connection.app.state.hub.counts.refusals += 1
+        return Refusal(503, "This story has as many readers as this server takes; come back in a moment.", 5)
     return feed

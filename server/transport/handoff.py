@@ -23,6 +23,7 @@ from .ear import Ear
 from .pump import Pump, now_ms
 
 HANDOFF = "stoppress.handoff"  # key of scope["extensions"]: `hand_off(reader, subprotocol) -> bool`
+CONFLATE_MS = 3000  # who was behind for so long gets a state rather than a history
 _PIECE = 1024  # bytes parsed between two looks at the manners
 _SPARED = frozenset({"beat", "readers"})  # late ones say nothing
 _GONE = (RuntimeError, OSError)  # uvloop raises for a transport that is closed, asyncio says nothing
@@ -31,7 +32,18 @@ _GONE = (RuntimeError, OSError)  # uvloop raises for a transport that is closed,
 class HandedReader(Reader, asyncio.Protocol):
     """`begin` makes it the connection's protocol; it leaves its feed by itself."""
 
-    __slots__ = ("_ear", "_held", "_inbox", "_unsent", "encode", "feed", "is_closing", "pump", "transport")
+    __slots__ = (
+        "_ear",
+        "_held",
+        "_inbox",
+        "_slow_since",
+        "_unsent",
+        "encode",
+        "feed",
+        "is_closing",
+        "pump",
+        "transport",
+    )
 
     MAX_BYTES = MESSAGE_BYTES
 
@@ -44,7 +56,7 @@ class HandedReader(Reader, asyncio.Protocol):
         self._ear: Ear | None = None
         self._inbox: Inbox | None = None
         self._held: Frame | None = None  # a notice for when the line is free again
-        self._unsent = 0
+        self._unsent = self._slow_since = 0
 
     def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None:
         """Take the connection over; the handshake's answer, `hello` and what follows it leave in one write."""
@@ -72,11 +84,11 @@ class HandedReader(Reader, asyncio.Protocol):
         except _GONE:
             self._leave()
 
-    def wake(self) -> None:
+    def wake(self, *, conflate: bool = False) -> None:
         if not self.is_ready:
             return
         feed = self.feed
-        batch = feed.take(self)
+        batch = feed.take(self, conflate=conflate)
         if batch is not None:
             self.write(batch.form(self.encode))
             self.pump.hub.wrote(batch, now_ms())
@@ -120,14 +132,15 @@ class HandedReader(Reader, asyncio.Protocol):
     # What the transport does
 
     def pause_writing(self) -> None:
-        self.busy_since, self.is_ready = now_ms(), False
+        self.is_ready = False
+        self.busy_since = self._slow_since = now_ms()
         self._unsent = self.unsent()
         self.pump.slow.add(self)
 
     def resume_writing(self) -> None:
         self.busy_since, self.is_ready = 0, not self.is_closing
         self.pump.slow.discard(self)
-        self.wake()
+        self.wake(conflate=now_ms() - self._slow_since >= CONFLATE_MS)
         if self._held is not None and self.is_ready:
             held, self._held = self._held, None
             self._say(held)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import State
@@ -42,6 +43,8 @@ class Pump:
         self._sweeping: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
         self.slow: set[HandedReader] = set()
+        self._addresses: dict[Reader, str] = {}
+        self._from: Counter[str] = Counter()
         self.farewells: Deadlines[HandedReader] = Deadlines(FAREWELL_S, lambda reader: reader.cut())
 
     @classmethod
@@ -52,14 +55,24 @@ class Pump:
             pump = state.pump = cls(state.hub)
         return pump
 
-    def join(self, feed: Feed, reader: Reader, position: Position | None) -> bool:
-        """`Feed.join`, and the sweep runs."""
+    def join(self, feed: Feed, reader: Reader, position: Position | None, address: str = "") -> bool:
+        """`Feed.join`, and the sweep runs. `address`: if readers of one are to be counted."""
+        if address:
+            self._addresses[reader] = address
+            self._from[address] += 1
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.create_task(self._sweep())
         return feed.join(reader, position)
 
+    def from_address(self, address: str) -> int:
+        return self._from[address]
+
     def leave(self, feed: Feed, reader: Reader) -> None:
         feed.leave(reader)
+        if address := self._addresses.pop(reader, ""):
+            self._from[address] -= 1
+            if not self._from[address]:
+                del self._from[address]
         self._left.set()
         if self._sweeping is not None and not self.hub.readers:
             self._sweeping.cancel()

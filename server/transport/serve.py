@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import logging
 import math
@@ -24,12 +25,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ..newsroom.errors import StoppressError
 from ..settings import Settings
-from .admission import Admission, raise_descriptor_limit
+from .admission import SPARE, Admission, raise_descriptor_limit
 from .gate import Gate
 from .pump import Pump
 
 BACKLOG = 4096  # a storm of reconnects must not overflow it; the kernel caps it at net.core.somaxconn
-UNSENT_BYTES = 128 * 1024  # unsent data the kernel holds per line, instead of up to 4 MB
+UNSENT_BYTES = 32 * 1024  # unsent data the kernel holds per line, instead of up to 4 MB: old news for a slow reader
+DEAD_MS = 300_000  # shorter kills honest slow readers, whose window may be shut for a while
+_GC = (10_000, 20, 50)  # a reader is a handful of objects and no cycles; Python's 700 would count each few hundred
 _GUARD_BYTES = 64 * 1024  # messages from readers; the endpoints' own limits are lower and say why
 
 
@@ -46,6 +49,7 @@ async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], An
     ListenError, or what the application's start raised.
     """
     raise_descriptor_limit()
+    thresholds = gc.get_threshold()
     listening = listen(settings)
     started = _Lifespan(app)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
@@ -77,6 +81,8 @@ async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], An
             raise
     finally:
         listening.close()
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
     if started.failure is not None:
         raise started.failure
     if server.was_cancelled:
@@ -104,8 +110,7 @@ def listen(settings: Settings) -> socket.socket:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sys.platform == "linux":
             # The hub cuts off who takes nothing; this ends what no timer of ours sees: a line that is closing, or dead.
-            patience_ms = round(settings.send_timeout_s * 1000) + 5000
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience_ms)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS)
             made.setsockopt(socket.IPPROTO_TCP, 25, UNSENT_BYTES)  # TCP_NOTSENT_LOWAT; the socket module lacks it
         made.bind(where)
         # Only now is a taken port certain to be noticed: two may bind with SO_REUSEADDR, one may listen.
@@ -167,7 +172,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        hub = getattr(self._app.state, "hub", None)
+        if hub is not None and not hub.max_readers:
+            hub.max_readers = max(1, raise_descriptor_limit() - SPARE)
         await self._ready()
+        # What is here now stays: a storm of joins must not make each collection walk through all modules again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GC)
 
     async def main_loop(self) -> None:
         try:

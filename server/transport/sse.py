@@ -17,7 +17,7 @@ from ..hub.frame import Batch, Frame
 from ..hub.position import Position
 from ..wire import sse
 from ..wire.native import CloseCode
-from .door import Refusal, check, cors, find
+from .door import Refusal, check, cors, counted_as, find
 from .portable import PortableReader
 from .pump import Pump
 
@@ -72,7 +72,7 @@ class EventStream(Response):
             return
         pump = Pump.of(self._request.app.state)
         reader = EventReader(pump.hub, feed, send)
-        pump.join(feed, reader, self._position)
+        pump.join(feed, reader, self._position, counted_as(self._request))
         watching = asyncio.create_task(reader.watch(receive))
         try:
             with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from ..hub.position import Position
 from ..wire import native
 from ..wire.inbound import Inbox, RudeError
 from ..wire.native import SUBPROTOCOL, CloseCode
-from .door import Refusal, check, find
+from .door import Refusal, check, counted_as, find
 from .handoff import HANDOFF, HandedReader
 from .portable import PortableReader
 from .pump import Pump, now_ms
@@ -87,6 +87,9 @@ async def live_socket(websocket: WebSocket) -> None:
         position = Position.of(query.get("epoch", ""), query.get("seq", ""))
         feed = await find(websocket, position)
         if isinstance(feed, Refusal):
+            if hand_off is not None and feed.status == 503:
+                await _deny(websocket, feed)
+                return
             if hand_off is not None:
                 await websocket.accept(subprotocol)  # browsers show a page the close code, but no status
             await websocket.close(_CLOSES[feed.status], feed.detail[:100])
@@ -94,12 +97,12 @@ async def live_socket(websocket: WebSocket) -> None:
         pump = Pump.of(websocket.app.state)
         if hand_off is not None:
             handed = HandedReader(pump, feed)
-            pump.join(feed, handed, position)
+            pump.join(feed, handed, position, counted_as(websocket))
             if not hand_off(handed, subprotocol):
                 pump.leave(feed, handed)
             return
         reader = SocketReader(pump.hub, feed, websocket)
-        pump.join(feed, reader, position)
+        pump.join(feed, reader, position, counted_as(websocket))
         listening = asyncio.create_task(reader.listen())
         code = CloseCode.ERROR
         try:

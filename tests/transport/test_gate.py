@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 import uvicorn as uvicorn_package
+from test_slow import LARGE, messages, stalled
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
 
 from conftest import make_app, uvicorn_world
+from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
-from stoppress.transport import admission, gate
+from stoppress.transport import admission, gate, handoff
 from stoppress.wire.native import CloseCode
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
@@ -68,7 +70,7 @@ def stream_settings() -> Settings:
 
 @pytest.fixture
 async def running(stream_settings: Settings) -> AsyncIterator[Any]:
-    async with uvicorn_world(make_app(stream_settings, Hub()), stream_settings) as world:
+    async with uvicorn_world(make_app(stream_settings, Hub(Limits(backlog=5))), stream_settings) as world:
         yield world
 
 
@@ -241,3 +243,45 @@ def test_what_the_gate_uses_of_uvicorn_is_there() -> None:
     assert "self.ws_protocol_class(" in upgrade
     assert "transport.set_protocol(protocol)" in upgrade
     assert "await self.app(self.scope, self.receive, self.send)" in inspect.getsource(WebSocketsSansIOProtocol.run_asgi)
+
+
+@pytest.mark.parametrize("cap", ["story_readers", "address_readers", "max_readers"])
+async def test_each_cap_refuses_before_the_handshake_until_somebody_leaves(cap: str, until: Any) -> None:
+    settings = Settings(port=0, drain_s=0.1, **{cap: 2})  # type: ignore[arg-type]
+    async with uvicorn_world(make_app(settings, Hub(max_readers=settings.max_readers)), settings) as world:
+        async with talk(world.url) as (one, first), talk(world.url) as (two, second):
+            for reader, writer in ((one, first), (two, second)):
+                writer.write(request())
+                assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+            status, whole = await answer(world.url, request())
+            assert (status, b"retry-after: " in whole.lower()) == (503, True)
+            assert world.hub.counts.refusals == 1
+        await until(lambda: world.hub.readers == 0)
+
+        async with talk(world.url) as (reader, writer):
+            writer.write(request())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(
+    running: Any, until: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(handoff, "CONFLATE_MS", 0)
+    async with stalled(running.url) as line:
+        await until(lambda: running.hub.readers == 1)
+        (reader,) = running.feed.readers
+        while not reader.busy_since:
+            await running.tell("post.published", LARGE)
+            await asyncio.sleep(0.001)
+        for _ in range(30):  # all still in the ring, and more than a snapshot shows
+            await running.tell("post.published", "small")
+        last = (await running.tell())["seq"]
+        seen: list[tuple[str, int]] = []
+        async with asyncio.timeout(10):
+            async for message in messages(line):
+                seen.append((message["type"], message.get("seq", 0)))
+                if message.get("seq") == last:
+                    break
+
+    assert seen[-1] == ("snapshot", last)
+    assert running.feed.floor == 0
