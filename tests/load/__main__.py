@@ -37,13 +37,13 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument(f"--{option.replace('_', '-')}", type=float, default=default)
         return one
 
-    one = add("fanout", fanout.fanout, 5, 8000, 40, rate=10)
+    one = add("fanout", fanout.fanout, 5, 8000, 40, rate=4)
     one.add_argument("--peers", nargs="*", choices=("nchan", "starlette", "ws", "socketio"), help="only these")
     add("flood-hub", fanout.flood_hub, 5, 1000, 2000)
     add("flood-api", fanout.flood_api, 5, 1000, 2000)
     add("connect", fanout.connect, 5, 8000)
     add("memory", fanout.memory, 3, 8000, idle=60)
-    one = add("growth", fanout.growth, 3, messages=20, rate=10)
+    one = add("growth", fanout.growth, 3, messages=20, rate=4)
     one.add_argument("--counts", type=numbers, default=(1000, 4000, 16000), help="readers, by commas")
     one = add("hundred-thousand", hundred.hundred_thousand, 1, 100_000, 10, pause=3)
     one.add_argument("--workers", type=int, default=6)

@@ -1,7 +1,8 @@
 /* floor: the limit that nothing can go below. One thread, N connected loopback sockets, a bare send() of B bytes to each
- * in turn, M times, a tenth of a second between rounds; the other side only reads. Prints one JSON object.
+ * in turn, M times, RATE times a second (0: a tenth of a second between rounds); the other side only reads. Prints one
+ * JSON object.
  *
- *   cc -O2 -o floor floor.c && ./floor READERS MESSAGES BYTES
+ *   cc -O2 -o floor floor.c && ./floor READERS MESSAGES BYTES RATE
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -12,12 +13,14 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static double cpu_us(void) {
     struct rusage u; getrusage(RUSAGE_SELF, &u);
     return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
+static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
 static void die(const char *what) { perror(what); exit(2); }
 
 static void take_all(struct sockaddr_in *to, int n, long want) {
@@ -33,7 +36,8 @@ static void take_all(struct sockaddr_in *to, int n, long want) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 4) { fputs("floor READERS MESSAGES BYTES\n", stderr); return 2; }
+    if (argc < 5) { fputs("floor READERS MESSAGES BYTES RATE\n", stderr); return 2; }
+    double rate = atof(argv[4]), began = now();
     int n = atoi(argv[1]), m = atoi(argv[2]), bytes = atoi(argv[3]), one = 1;
     struct rlimit r; getrlimit(RLIMIT_NOFILE, &r); r.rlim_cur = r.rlim_max; setrlimit(RLIMIT_NOFILE, &r);
     int l = socket(AF_INET, SOCK_STREAM, 0); struct sockaddr_in a = {.sin_family = AF_INET}; socklen_t size = sizeof a;
@@ -42,8 +46,10 @@ int main(int argc, char **argv) {
     int child = fork(); if (!child) { close(l); take_all(&a, n, (long)n * m * bytes); }
     int *to = malloc(n * sizeof *to); char *buf = malloc(bytes); memset(buf, 'x', bytes);
     for (int i = 0; i < n; i++) { if ((to[i] = accept(l, 0, 0)) < 0) die("accept"); setsockopt(to[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); }
-    double before = cpu_us();
-    for (int k = 0; k < m; k++) { for (int i = 0; i < n; i++) if (send(to[i], buf, bytes, 0) != bytes) die("send"); usleep(100000); }
+    double before = cpu_us(); began = now();
+    for (int k = 0; k < m; k++) {
+        for (int i = 0; i < n; i++) if (send(to[i], buf, bytes, 0) != bytes) die("send");
+        double left = rate > 0 ? began + (k + 1) / rate - now() : 0.1; if (left > 0) usleep(left * 1e6); }
     double used = cpu_us() - before; int status; waitpid(child, &status, 0);
     printf("{\"readers\":%d,\"messages\":%d,\"frame_bytes\":%d,\"cpu_us_per_delivery\":%.3f}\n", n, m, bytes, used / ((double)n * m));
     return status != 0;

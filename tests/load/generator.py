@@ -22,10 +22,14 @@ def use(folder: Path) -> None:
     _built = folder
 
 
-def floor(readers: int, messages: int, size: int) -> dict[str, Any]:
+def floor(readers: int, messages: int, size: int, rate: float) -> dict[str, Any]:
     program = build("floor", _built)
     told = subprocess.run(
-        [program, str(readers), str(messages), str(size)], capture_output=True, text=True, timeout=600, check=True
+        [program, str(readers), str(messages), str(size), str(rate)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
     )
     return json.loads(told.stdout)
 

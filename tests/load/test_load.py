@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -33,4 +34,4 @@ def test_a_small_run_counts_every_delivery(what: str, require: Callable[[str], s
     # How fast is not asked here; that everything arrived, once and in order, is.
     allowed = {"ours-deflate: no deflate was negotiated", "nchan is not installed: its ratio is missing"}
     assert set(table["failures"]) <= allowed
-    assert all(line["value"] >= 0 for line in table["lines"])  # not NaN: everything was measured
+    assert not [line["what"] for line in table["lines"] if isnan(line["value"])]
