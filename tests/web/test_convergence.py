@@ -1,6 +1,6 @@
 """Two servers, one store, any sequence of operations: what readers fold is what everybody shows, at every seq.
 
-The reader's fold is the one in `tests/hub/story_model.py`, written from the protocol alone. After each operation it is
+The reader's fold is the one in `tests/story_model.py`, written from the protocol alone. After each operation it is
 compared, byte for byte, with the snapshot of both servers and of one that loads the story only now; texts that were
 retracted are looked for on every public path and in the log.
 """
@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
-import sys
 import uuid
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,9 +19,11 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
+from serving import running
 from stoppress.newsroom.errors import StoppressError
 from stoppress.settings import Settings
 from stoppress.store.store import Store
+from story_model import Client
 
 BACKLOG = 4  # small, so that most sequences reach past it
 BYTES = 512 * 1024
@@ -32,19 +31,6 @@ SLUG = "storm"
 ALL = ["publish", "edit", "minor", "withdraw", "restore", "delete", "purge", "correct", "pin", "unpin", "key", "marks"]
 ALL += ["revert", "story", "end", "reopen"]
 
-
-def load_sibling(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-Client = load_sibling("story_model", Path(__file__).parents[1] / "hub" / "story_model.py").Client
-running = load_sibling("web_running", Path(__file__).parent / "conftest.py").running
 
 steps = st.lists(st.tuples(st.sampled_from([*["publish"] * 6, *ALL]), st.integers(0, 99)), min_size=10, max_size=40)
 
