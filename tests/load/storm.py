@@ -48,9 +48,9 @@ def _one(book: Book, asked: Namespace, number: signal.Signals) -> None:
             _post(target, 2)
             run |= readers.result()
         run["first_cpu_us"] = first_cpu / asked.readers * 1e6
-        run["return_cpu_us"] = run["return_cpu_s"] / asked.readers * 1e6
         run["resumed_share"] = min(run["resumed"], asked.readers) / asked.readers
-        quiet = _quiet_start(target, run["window_s"])
+        quiet, quiet_cpu = _quiet_start(target, run["window_s"])
+        run["return_cpu_us"] = (run["return_cpu_s"] - quiet_cpu) / asked.readers * 1e6
         run["quiet_commands"] = quiet
         # The same start without readers asks too: what is left was asked for their sake.
         grown = {name: calls - quiet.get(name, 0) for name, calls in run["commands"].items() if name != "info"}
@@ -94,11 +94,12 @@ def _strike(target: Ours, readers: Crowd, number: signal.Signals) -> dict[str, A
     return run
 
 
-def _quiet_start(target: Ours, seconds: float) -> dict[str, int]:
-    """What a start asks of the store when there are no readers, in the same time."""
+def _quiet_start(target: Ours, seconds: float) -> tuple[dict[str, int], float]:
+    """What a start without readers asks of the store, and the CPU it takes once ready, in the same time."""
     target.process.kill()
     target.process.wait()
     before, began = target.newsroom.commandstats(), time.monotonic()
     target.start()
     time.sleep(max(0.0, began + seconds - time.monotonic()))
-    return {name: calls - before.get(name, 0) for name, calls in target.newsroom.commandstats().items()}
+    used = cpu_s([target.process.pid]) - target.start_cpu_s
+    return {name: calls - before.get(name, 0) for name, calls in target.newsroom.commandstats().items()}, used
