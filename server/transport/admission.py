@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 
 from ..settings import Settings
 
@@ -24,23 +25,23 @@ def raise_descriptor_limit() -> int:
 
 
 class Admission:
-    """`descriptor_limit` 0 = what the system says."""
+    """`handed`: how many connections are open that uvicorn knows nothing of."""
 
-    def __init__(self, settings: Settings, descriptor_limit: int = 0) -> None:
+    def __init__(self, settings: Settings, handed: Callable[[], int] = lambda: 0) -> None:
         self.head_timeout_s = settings.head_timeout_s
-        self._limit = descriptor_limit or resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._handed = handed
+        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._rate = settings.accepts_per_s
         self._second = 0
         self._accepts = 0
-        self.is_closed = False
 
-    def turns_away(self, descriptor: int) -> bool:
-        """Descriptors are given lowest first, so the newest one tells how many are in use."""
-        return descriptor >= self._limit - LAST
+    def turns_away(self, connections: int) -> bool:
+        """Is there no room even for a question? `connections`: those that uvicorn knows."""
+        return connections + self._handed() > self._limit - LAST
 
-    def takes_reader(self, descriptor: int) -> bool:
-        """May this connection become a reader now? Counts it, if so."""
-        if descriptor >= self._limit - SPARE:
+    def takes_reader(self, connections: int) -> bool:
+        """May one of these connections become a reader now? Counts it, if so."""
+        if connections + self._handed() > self._limit - SPARE:
             return False
         second = int(time.monotonic())
         if second != self._second:

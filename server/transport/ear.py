@@ -75,6 +75,10 @@ class Ear:
         if not self.is_over:
             self._protocol.fail(code, reason)
 
+    def drop(self) -> None:
+        """Nothing is heard any more. The parser is a generator that holds the protocol that holds it."""
+        self._protocol.parser.close()
+
     def answer(self) -> bytes:
         """Pongs and the close frame that the reader is owed."""
         answer = b"".join(self._protocol.data_to_send())

@@ -16,8 +16,9 @@ from urllib.parse import unquote
 
 import httptools
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.utils import ClientDisconnected, is_ssl
 
 from .admission import EARLY_BYTES, HEAD_BYTES, HEADERS, URL_BYTES, Admission
 from .deadlines import Deadlines
@@ -26,6 +27,11 @@ from .handshake import Verdict, judge
 
 LINGER_S = 2.0  # for a refused peer to take its answer
 _BODIES = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def _host_and_port(address: Any) -> tuple[str, int] | None:
+    """Of an IPv4 or IPv6 address; a Unix socket has none."""
+    return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
 class _Refused(Exception):
@@ -57,14 +63,21 @@ class Gate(HttpToolsProtocol):
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        """uvicorn's own asks a socket object for both addresses, which uvloop then keeps with each connection."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _host_and_port(transport.get_extra_info("sockname"))
+        self.client = _host_and_port(transport.get_extra_info("peername"))
+        self.scheme = "https" if is_ssl(transport) else "http"
         self.heads.start(self)
-        if self.admission.turns_away(self.descriptor):
+        if self.admission.turns_away(len(self.connections)):
             self.refuse(503, retry_after_s=5)
 
     @property
-    def descriptor(self) -> int:
-        return self.transport.get_extra_info("socket").fileno()
+    def is_undecided(self) -> bool:
+        """It has not said what it wants, or was not told yet whether it may become a reader."""
+        return self._upgrade is not None or self in self.heads
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.heads.stop(self)
@@ -171,7 +184,7 @@ class Gate(HttpToolsProtocol):
         verdict = judge(self.scope["method"], target, version, self.headers)
         if not verdict.welcome:
             return self.refuse(verdict.response.status_code, answer=verdict.response.serialize())
-        if not self.admission.takes_reader(self.descriptor):
+        if not self.admission.takes_reader(len(self.connections)):
             return self.refuse(503, retry_after_s=2)
         offered = b",".join(value for name, value in self.headers if name == b"sec-websocket-protocol")
         scope = {

@@ -36,6 +36,7 @@ class HandedReader(Reader, asyncio.Protocol):
         "_ear",
         "_held",
         "_inbox",
+        "_painted",
         "_slow_since",
         "_unsent",
         "encode",
@@ -56,7 +57,7 @@ class HandedReader(Reader, asyncio.Protocol):
         self._ear: Ear | None = None
         self._inbox: Inbox | None = None
         self._held: Frame | None = None  # a notice for when the line is free again
-        self._unsent = self._slow_since = 0
+        self._unsent = self._slow_since = self._painted = 0
 
     def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None:
         """Take the connection over; the handshake's answer, `hello` and what follows it leave in one write."""
@@ -65,6 +66,7 @@ class HandedReader(Reader, asyncio.Protocol):
             self.encode = rfc6455.deflated
         transport.set_write_buffer_limits(0)  # whatever the kernel does not take at once makes it behind
         transport.set_protocol(self)
+        self.pump.lines += 1
         self.open(head)
 
     def open(self, head: bytes) -> None:
@@ -166,7 +168,10 @@ class HandedReader(Reader, asyncio.Protocol):
         self._leave()
         self.pump.slow.discard(self)
         self.pump.farewells.stop(self)
-        self._ear = self._inbox = self._held = None
+        self.pump.talkers.stop(self)
+        self.pump.lines -= 1
+        self._lose_ear()
+        self._inbox = self._held = None
 
     # What the reader says
 
@@ -185,11 +190,14 @@ class HandedReader(Reader, asyncio.Protocol):
                 self._hang_up(ear)
                 return
             if ear.is_idle:
-                self._ear = None
+                self._lose_ear()
 
     def mind(self, ear: Ear, frames: int, messages: list[str | bytes]) -> None:
         now = now_ms()
-        self._inbox = inbox = self._inbox or Inbox()
+        if self._inbox is None:
+            self._inbox = Inbox(self._painted)
+            self.pump.talkers.start(self)
+        inbox = self._inbox
         try:
             inbox.count(frames, now)
             for message in messages:
@@ -202,6 +210,18 @@ class HandedReader(Reader, asyncio.Protocol):
         if seq is not None:
             self.pump.hub.seen(self.feed, self, seq, now)
 
+    def forget(self) -> None:
+        """It has been silent for a while, as nearly all readers are nearly always."""
+        if self._inbox is not None and not self._inbox.is_forgettable(now_ms()):
+            self.pump.talkers.start(self)
+        elif self._inbox is not None:
+            self._painted, self._inbox = self._inbox.newest, None
+
+    def _lose_ear(self) -> None:
+        if self._ear is not None:
+            self._ear.drop()
+            self._ear = None
+
     def _hang_up(self, ear: Ear) -> None:
         """The goodbyes are said, or the reader does not deserve any."""
         if not self.is_closing:
@@ -209,6 +229,6 @@ class HandedReader(Reader, asyncio.Protocol):
                 self.pump.hub.counts.rude += 1
             self.write(ear.answer())
             self._leave()
-        self._ear = None
+        self._lose_ear()
         self.pump.farewells.start(self)  # a line that is stuck would keep `close` waiting
         self.transport.close()

@@ -19,6 +19,7 @@ from ..hub.hub import Hub
 from ..hub.notices import bye
 from ..hub.position import Position
 from ..hub.reader import Reader
+from ..wire.inbound import WINDOW_MS
 from .deadlines import Deadlines
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 SWEEP_S = 1.0
 SLICE = 200  # readers woken between two turns of the loop: a few ms
-WAVE = 100  # readers told to leave at once
+WAVE = 50  # readers told to leave at once
+LEAVING_PER_S = 500
+RETURNING_PER_S = 1000  # so many the other workers take without delay to those they have
 FAREWELL_S = 1.0  # for a reader to answer our close
 BYE_S = 1.0  # a reader that does not take its bye in this time is cut off
 
@@ -45,6 +48,8 @@ class Pump:
         self.slow: set[HandedReader] = set()
         self._addresses: dict[Reader, str] = {}
         self._from: Counter[str] = Counter()
+        self.lines = 0  # connections that were handed over and are not closed yet
+        self.talkers: Deadlines[HandedReader] = Deadlines(WINDOW_MS / 1000, lambda reader: reader.forget())
         self.farewells: Deadlines[HandedReader] = Deadlines(FAREWELL_S, lambda reader: reader.cut())
 
     @classmethod
@@ -54,6 +59,12 @@ class Pump:
         if pump is None or pump.hub is not state.hub:
             pump = state.pump = cls(state.hub)
         return pump
+
+    @staticmethod
+    def lines_of(state: State) -> int:
+        """`lines`, also before there is a pump."""
+        pump: Pump | None = getattr(state, "pump", None)
+        return pump.lines if pump else 0
 
     def join(self, feed: Feed, reader: Reader, position: Position | None, address: str = "") -> bool:
         """`Feed.join`, and the sweep runs. `address`: if readers of one are to be counted."""
@@ -79,22 +90,25 @@ class Pump:
             self._sweeping = None
 
     async def drain(self, within_s: float) -> None:
-        """Tell every reader to come back later, in waves, and see them off; takes at most `within_s` + 1 s.
+        """Tell every reader to come back later, in waves, and see them off; takes at most `within_s` + 2 s.
 
-        From the first moment no new reader is taken. Times to come back are spread by the number of readers, so that
-        the other workers see about a thousand a second.
+        From the first moment no new reader is taken. Few readers are told in a moment; more than the time allows are
+        asked to stay away for longer, each for a time of its own, so that they do not all come back at once.
         """
-        hub = self.hub
+        hub, loop = self.hub, asyncio.get_running_loop()
         hub.is_draining = True
         readers = [(feed, reader) for feed in hub.feeds.values() for reader in feed.readers]
         random.shuffle(readers)
-        spread_ms = max(2000, len(readers))
-        pause_s = min(0.05, within_s * WAVE / max(len(readers), 1))
+        window_s = min(within_s, len(readers) / LEAVING_PER_S)
+        spread_ms = max(2000, len(readers) * 1000 // RETURNING_PER_S - round(window_s * 1000))
+        began = loop.time()
         for start in range(0, len(readers), WAVE):
-            for feed, reader in readers[start : start + WAVE]:
+            wave = readers[start : start + WAVE]
+            at = window_s * (start + random.random() * len(wave)) / len(readers)
+            await asyncio.sleep(began + at - loop.time())
+            for feed, reader in wave:
                 if reader in feed.readers:
                     reader.note(bye(random.randint(250, 250 + spread_ms)))
-            await asyncio.sleep(pause_s)
         await self._until_empty(BYE_S)
         for feed in hub.feeds.values():
             for reader in tuple(feed.readers):

@@ -1,8 +1,11 @@
 """serve: one worker on uvicorn, from listening socket to drained stop.
 
-Stopping (SIGTERM, SIGINT): `hub.is_draining` (readiness turns red) → every reader is told to come back later and
-closed with 1012 → uvicorn stops with a bounded grace → what is still stuck is cut off. A second signal stops at once.
-uvicorn's own order would close every socket in the same instant, and wait without end for a line that is stuck.
+Stopping (SIGTERM, SIGINT): `hub.is_draining` (readiness turns red, new readers get 503), still accepting for the notice
+time, so that a load balancer looks elsewhere first → what is queued is accepted, and nobody listens any more → every
+reader is told to come back later and closed with 1012, in waves → uvicorn stops with a bounded grace → what is still
+stuck is cut off. SIGHUP: the same for a worker whose successor has its listening socket already, so nobody is refused.
+A second signal stops at once. uvicorn's own order would close every socket in the same instant, and wait without end
+for a line that is stuck.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import gc
 import inspect
 import logging
 import math
+import select
 import signal
 import socket
 import sys
@@ -34,6 +38,9 @@ UNSENT_BYTES = 32 * 1024  # unsent data the kernel holds per line, instead of up
 DEAD_MS = 300_000  # shorter kills honest slow readers, whose window may be shut for a while
 _GC = (10_000, 20, 50)  # a reader is a handful of objects and no cycles; Python's 700 would count each few hundred
 _GUARD_BYTES = 64 * 1024  # messages from readers; the endpoints' own limits are lower and say why
+_QUEUE_S = 1.0  # to accept what is queued, if more keeps coming
+_ASKING_S = 1.0  # for who was accepted last to say what it wants
+_TURN_S = 0.02  # time for the loop to accept, and to read what came with it
 
 
 class ListenError(StoppressError):
@@ -42,21 +49,27 @@ class ListenError(StoppressError):
     code, title, status, exit_code = "listen", "Cannot listen", 503, 69
 
 
-async def serve(app: Starlette, settings: Settings, on_ready: Callable[[str], Any] | None = None) -> None:
+async def serve(
+    app: Starlette,
+    settings: Settings,
+    on_ready: Callable[[str], Any] | None = None,
+    listening: socket.socket | None = None,
+) -> None:
     """Serve until told to stop, by a signal or by being cancelled; ends after a clean stop.
 
-    `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. Raises
-    ListenError, or what the application's start raised.
+    `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. `listening`: a
+    bound socket, to listen on once the application has started; else its own. Raises ListenError, or what the
+    application's start raised.
     """
     raise_descriptor_limit()
     thresholds = gc.get_threshold()
-    listening = listen(settings)
-    started = _Lifespan(app)
+    listening = listening or listen(settings)
+    started = _Lifespan(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         started,
         loop="auto",
-        http=Gate.bound(Admission(settings)),
+        http=Gate.bound(Admission(settings, lambda: Pump.lines_of(app.state))),
         ws="websockets-sansio",
         ws_max_size=_GUARD_BYTES,
         # The beat keeps lines warm; pings would cost a timer per reader, and do not end a line that is stuck.
@@ -95,7 +108,21 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A bound socket with the options every accepted one inherits; raises ListenError."""
+    """A socket that listens; raises ListenError."""
+    made = bind(settings)
+    try:
+        made.listen(BACKLOG)  # two may bind with SO_REUSEADDR, one may listen
+    except OSError as error:
+        made.close()
+        raise _not_here(settings, error) from None
+    return made
+
+
+def bind(settings: Settings, *, is_shared: bool = False) -> socket.socket:
+    """A bound socket with the options every accepted one inherits; others may be bound beside it if it `is_shared`.
+
+    Raises ListenError; also, on Linux, if another one that is not shared listens there.
+    """
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, where = found[0]
@@ -104,7 +131,7 @@ def listen(settings: Settings) -> socket.socket:
         raise ListenError(f"host: {settings.host} is no address of this machine ({error})") from None
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if settings.workers > 1:
+        if is_shared:
             # Each worker accepts from a queue of its own: shared, one worker takes most long-lived sockets.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -113,15 +140,17 @@ def listen(settings: Settings) -> socket.socket:
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS)
             made.setsockopt(socket.IPPROTO_TCP, 25, UNSENT_BYTES)  # TCP_NOTSENT_LOWAT; the socket module lacks it
         made.bind(where)
-        # Only now is a taken port certain to be noticed: two may bind with SO_REUSEADDR, one may listen.
-        made.listen(BACKLOG)
     except OSError as error:
         made.close()
-        raise ListenError(
-            f"{settings.host}:{settings.port}: {error.strerror}; is another server running? --port picks another one"
-        ) from None
+        raise _not_here(settings, error) from None
     made.setblocking(False)
     return made
+
+
+def _not_here(settings: Settings, error: OSError) -> ListenError:
+    return ListenError(
+        f"{settings.host}:{settings.port}: {error.strerror}; is another server running? --port picks another one"
+    )
 
 
 def address(listening: socket.socket) -> str:
@@ -131,6 +160,22 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def is_queued(listening: socket.socket) -> bool:
+    """Does a connection wait to be accepted?"""
+    if listening.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(listening, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+async def _while(true: Callable[[], bool], at_most_s: float) -> None:
+    for _ in range(round(at_most_s / _TURN_S)):
+        if not true():
+            return
+        await asyncio.sleep(_TURN_S)
+
+
 async def _call(callback: Callable[[str], Any] | None, argument: str) -> None:
     answer = callback(argument) if callback is not None else None
     if inspect.isawaitable(answer):
@@ -138,11 +183,15 @@ async def _call(callback: Callable[[str], Any] | None, argument: str) -> None:
 
 
 class _Lifespan:
-    """Keeps what the application's start raised, so that people get a sentence instead of a traceback."""
+    """Keeps what the application's start raised, so that people get a sentence instead of a traceback.
 
-    def __init__(self, app: Starlette) -> None:
+    The start is complete when the store is heard: nobody should connect to a worker that knows nothing yet.
+    """
+
+    def __init__(self, app: Starlette, settings: Settings) -> None:
         self.app = app
         self.failure: Exception | None = None
+        self._patience_s = settings.store_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -152,12 +201,21 @@ class _Lifespan:
         async def quietly(message: Message) -> None:
             if message["type"].endswith(".failed"):
                 message = {"type": message["type"]}  # without the text uvicorn would print it whole
+            elif message["type"] == "lifespan.startup.complete":
+                await self._heard()
             await send(message)
 
         try:
             await self.app(scope, receive, quietly)
         except Exception as error:
             self.failure = error
+
+    async def _heard(self) -> None:
+        heard = getattr(getattr(self.app.state, "relay", None), "heard", None)
+        if heard is not None:
+            with contextlib.suppress(TimeoutError):  # /readyz says what is the matter
+                async with asyncio.timeout(self._patience_s):
+                    await heard.wait()
 
 
 class _Server(uvicorn.Server):
@@ -169,10 +227,11 @@ class _Server(uvicorn.Server):
         self._settings = settings
         self._ready = ready
         self.was_cancelled = False
+        self._has_successor = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        hub = getattr(self._app.state, "hub", None)
+        hub = self._hub
         if hub is not None and not hub.max_readers:
             hub.max_readers = max(1, raise_descriptor_limit() - SPARE)
         await self._ready()
@@ -193,9 +252,10 @@ class _Server(uvicorn.Server):
         # uvicorn raises the signal again when it is done, so that a clean stop looks like a crash.
         loop = asyncio.get_running_loop()
         held: list[signal.Signals] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
+        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop, signal.SIGHUP: self._retire}
+        for number, handler in handlers.items():
             with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
-                loop.add_signal_handler(number, self._stop)
+                loop.add_signal_handler(number, handler)
                 held.append(number)
         try:
             yield
@@ -208,17 +268,28 @@ class _Server(uvicorn.Server):
             self.force_exit = True
             self._abort()
         self.should_exit = True
-        hub = getattr(self._app.state, "hub", None)
-        if hub is not None:
-            hub.is_draining = True
+        if self._hub is not None:
+            self._hub.is_draining = True
+
+    def _retire(self) -> None:
+        """Leave the listening socket to whoever else has it; who was accepted already is still answered."""
+        if not self.should_exit:
+            self.should_exit = self._has_successor = True
+            self._stop_listening()
+
+    @property
+    def _hub(self) -> Any:
+        return getattr(self._app.state, "hub", None)
+
+    def _stop_listening(self) -> None:
+        for server in getattr(self, "servers", ()):
+            server.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if getattr(self._app.state, "hub", None) is not None and not self.force_exit:
-            pump = Pump.of(self._app.state)
-            draining = asyncio.create_task(pump.drain(self._settings.drain_s))
-            while not draining.done() and not self.force_exit:
-                await asyncio.wait({draining}, timeout=0.1)
-            draining.cancel()
+        leaving = asyncio.create_task(self._see_off(sockets or []))
+        while not leaving.done() and not self.force_exit:
+            await asyncio.wait({leaving}, timeout=0.1)
+        leaving.cancel()
         loop = asyncio.get_running_loop()
         # Readers have had their second: a line that still has bytes to go when it is closing is stuck.
         stuck = loop.call_later(0.5, lambda: self._abort(only_closing=True))
@@ -229,6 +300,23 @@ class _Server(uvicorn.Server):
             stuck.cancel()
             ending.cancel()
             self._abort()
+
+    async def _see_off(self, sockets: list[socket.socket]) -> None:
+        if not self._has_successor:
+            await asyncio.sleep(self._settings.notice)
+            await _while(lambda: any(is_queued(listening) for listening in sockets), _QUEUE_S)
+            self._stop_listening()
+        await asyncio.sleep(_TURN_S)
+        # Nobody waits at a desk for a stop that gives notice, or for a reload.
+        is_patient = self._has_successor or self._settings.notice > 0
+        await _while(self._is_asked, _ASKING_S if is_patient else 5 * _TURN_S)
+        if self._hub is not None:
+            await Pump.of(self._app.state).drain(self._settings.drain_s)
+
+    def _is_asked(self) -> bool:
+        """Is there anyone who was accepted and has no answer yet?"""
+        gates = [connection for connection in self.server_state.connections if isinstance(connection, Gate)]
+        return any(gate.is_undecided for gate in gates)
 
     def _abort(self, *, only_closing: bool = False) -> None:
         """`transport.close()` waits for a peer that takes nothing; this does not."""

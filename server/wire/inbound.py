@@ -24,13 +24,13 @@ class RudeError(Exception):
 
 
 class Inbox:
-    """What one reader said lately."""
+    """What one reader said lately. `newest`: the last seq it reported."""
 
-    __slots__ = ("_frames", "_frames_since", "_newest", "_times")
+    __slots__ = ("_frames", "_frames_since", "_times", "newest")
 
-    def __init__(self) -> None:
+    def __init__(self, newest: int = 0) -> None:
         self._times: list[int] = []
-        self._newest = 0
+        self.newest = newest
         self._frames = self._frames_since = 0
 
     def count(self, frames: int, now_ms: int) -> None:
@@ -58,7 +58,11 @@ class Inbox:
             told = None
         if not isinstance(told, dict) or told.get("type") != "seen" or type(told.get("seq")) is not int:
             raise RudeError(CloseCode.POLICY, "only {type: seen, seq: …} is understood here")
-        if told["seq"] <= self._newest:
+        if told["seq"] <= self.newest:
             return None
-        self._newest = told["seq"]
-        return self._newest
+        self.newest = told["seq"]
+        return self.newest
+
+    def is_forgettable(self, now_ms: int) -> bool:
+        """Was it silent for so long that nothing but `newest` is worth keeping?"""
+        return now_ms - max([self._frames_since, *self._times]) >= WINDOW_MS
