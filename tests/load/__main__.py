@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     what = made.add_subparsers(dest="what", required=True, metavar="WHAT")
 
     def add(name: str, run: object, rounds: int, readers: int = 0, messages: int = 0, **more: float):  # type: ignore[no-untyped-def]
-        one = what.add_parser(name, help=(run.__doc__ or "").splitlines()[0])
+        one = what.add_parser(name, help=(run.__doc__ or "").splitlines()[0].replace("%", "%%"))
         one.set_defaults(run=run)
         one.add_argument("--rounds", type=int, default=rounds)
         if readers:

@@ -115,8 +115,10 @@ def folder() -> Iterator[Path]:
     """A short one: a socket's path must fit into 108 bytes. Others may look in, because nginx's worker is nobody."""
     made = Path(tempfile.mkdtemp(prefix="spload-"))
     made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def serve_command(port: int, data_dir: Path, options: list[str], entry: str = "") -> list[str]:
