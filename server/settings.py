@@ -19,6 +19,7 @@ from .newsroom.errors import InvalidError
 PREFIX = "STOPPRESS_"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 _NOWHERE = Path("stoppress")  # only for a Settings() made by hand; from_env always gives one
+_LOOPBACK = {"localhost", "::1"}
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
@@ -80,12 +81,30 @@ class Settings:
     seen_readers: int = _number(1000, 1, 1_000_000, "readers that report painting; above, each does with this share")
 
     # stopping
-    drain_s: float = _number(5, 0, 600, "seconds over which readers are told to come back when stopping")
+    notice_s: float = _number(
+        -1,
+        -1,
+        600,
+        "seconds to go on accepting before a stop, with /readyz red; -1 = 2, or 0 on a loopback address",
+    )
+    drain_s: float = _number(20, 0, 600, "seconds over which readers are told to come back; fewer for few readers")
     stop_timeout_s: float = _number(5, 0.1, 600, "seconds that requests under way may still take when stopping")
 
     # logging
     log_format: str = _text("text", "text for people, json for machines", one_of=("text", "json"))
     log_level: str = _text("info", "least important line to log", one_of=("debug", "info", "warning", "error"))
+
+    @property
+    def notice(self) -> float:
+        """`notice_s`, decided: whoever runs this at a desk and presses Ctrl-C has no load balancer to wait for."""
+        if self.notice_s >= 0:
+            return self.notice_s
+        return 0 if self.host in _LOOPBACK or self.host.startswith("127.") else 2
+
+    @property
+    def stop_s(self) -> float:
+        """The longest a clean stop takes."""
+        return self.notice + self.drain_s + self.stop_timeout_s
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], **overrides: Any) -> Settings:

@@ -61,7 +61,7 @@ def serve(settings: Settings) -> None:
 
     Every option is also a variable, named beside it; an option wins.
     """
-    from .workers import run
+    from .run import run
 
     run(settings, _ready)
 

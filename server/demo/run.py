@@ -43,7 +43,7 @@ def run(
     environ = dict(os.environ)
     # A directory that was named means the embedded store, whatever STOPPRESS_REDIS says.
     settings = Settings.from_env(environ, host=host, port=port, data_dir=data_dir, redis="" if data_dir else None)
-    settings = replace(settings, workers=1, drain_s=DRAIN_S)
+    settings = replace(settings, workers=1, drain_s=DRAIN_S, notice_s=0)
     if port is None and not environ.get("PORT") and not environ.get("STOPPRESS_PORT"):
         settings = _on_free_port(settings, echo)
     listen(settings).close()  # a taken port should be told before a story is stored

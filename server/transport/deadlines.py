@@ -25,6 +25,9 @@ class Deadlines(Generic[Who]):
     def __len__(self) -> int:
         return len(self._ends)
 
+    def __contains__(self, who: Who) -> bool:
+        return who in self._ends
+
     def start(self, who: Who) -> None:
         loop = asyncio.get_running_loop()
         self._ends.setdefault(who, loop.time() + self.seconds)
