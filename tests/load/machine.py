@@ -102,6 +102,16 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
+def ends(pid: int, timeout_s: float) -> bool:
+    """Wait for a process that somebody else looks after."""
+    deadline = time.monotonic() + timeout_s
+    while (stat := _stat(pid)) and stat[0] != "Z":
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def cpu_s(pids: Iterable[int]) -> float:
     """User and system time of the family so far."""
     stats = [stat for pid in family(pids) if (stat := _stat(pid))]

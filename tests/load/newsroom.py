@@ -6,6 +6,8 @@ Synchronous; one event loop inside. It holds the embedded store's lease, so the 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import struct
 import time
 from collections.abc import Coroutine
@@ -16,6 +18,8 @@ from stoppress.desk.desk import Desk
 from stoppress.desk.tokens import Tokens
 from stoppress.settings import Settings
 from stoppress.store.store import Store
+
+from .machine import ends
 
 WORDS = ("The harbour master said the ferry waits outside until the wind turns and the evening tide has passed " * 700)[
     : 64 * 1024 - 1
@@ -41,8 +45,11 @@ class Newsroom:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # The last to leave has it shut down; but the folder is about to go, and a measurement leaves no process behind.
         self.run(self.store.aclose())
         self._runner.close()
+        if not ends(self.store_pid, 10):
+            os.kill(self.store_pid, signal.SIGTERM)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
