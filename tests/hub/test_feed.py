@@ -21,11 +21,15 @@ KEEP = 8
 
 
 class Page(Reader):
-    """A reader whose line takes one message at a time, whenever the test says; it folds and checks what it gets."""
+    """A reader whose line takes one message at a time, whenever the test says; it folds and checks what it gets.
 
-    def __init__(self, client: Client | None = None) -> None:
+    `room`: up to so many messages wait on its line before it is busy; 0 = it wants to be woken for each.
+    """
+
+    def __init__(self, client: Client | None = None, room: int = 0) -> None:
         super().__init__()
         self.client = client
+        self.room = room
         self.is_awake = False
         self.line: deque[Frame] = deque()
         self.told: list[int] = []
@@ -33,17 +37,26 @@ class Page(Reader):
     def wake(self) -> None:
         self.is_awake = True
 
+    def hand(self, batch: Batch) -> None:
+        assert self.is_ready
+        assert not self.is_fresh, "not before it was opened"
+        self.line.extend(batch.frames)
+        self.is_ready = len(self.line) < self.room
+
     def take(self, feed: Feed) -> None:
         if not self.line:
             self.is_awake = False
             batch = feed.take(self)
             self.line.extend(batch.frames if batch else ())
+            self.is_ready = len(self.line) < self.room
 
     def read(self) -> None:
         """One message arrives, encoded when it leaves."""
         if not self.line:
             return
         message = json.loads(self.line.popleft().form(native.encode))
+        if not self.line and self.room:
+            self.is_awake = True  # as a transport does that has room again
         if message["type"] == "snapshot":
             self.client = Client.of(message)
             self.told.append(-message["seq"])
@@ -81,7 +94,7 @@ def test_any_interleaving_keeps_order_without_gap_or_repeat(history: list[Moment
     truth = Editor()
 
     def join() -> None:
-        page = Page()
+        page = Page(room=data.draw(st.sampled_from([0, 1, 3, 100]), label="room"))
         start = data.draw(st.integers(-1, feed.seq + 1), label="joins from")
         position = Position(feed.epoch, start) if start >= 0 else None
         if 0 <= start <= feed.seq and feed.epoch in epochs:
