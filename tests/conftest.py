@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,6 +29,9 @@ from support import require_tool, until, until_now
 # A busy machine is not a finding: 200 ms an example, Hypothesis' default, fails on load alone.
 hypothesis.settings.register_profile("stoppress", deadline=None)
 hypothesis.settings.load_profile("stoppress")
+
+# A shell without job control starts `pytest &` with SIGINT ignored, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

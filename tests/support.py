@@ -8,21 +8,37 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 WAIT_S = 20.0
 
 
+def lacking(what: str) -> NoReturn:
+    """Skip, and say what this machine lacks; fail instead if STOPPRESS_TEST_REQUIRE=all."""
+    if os.environ.get("STOPPRESS_TEST_REQUIRE") == "all":
+        pytest.fail(f"{what}, and STOPPRESS_TEST_REQUIRE=all", pytrace=False)
+    pytest.skip(what)
+
+
 def require_tool(name: str) -> str:
-    """The path of a program; skips where there is none, and fails instead if STOPPRESS_TEST_REQUIRE=all."""
-    path = shutil.which(name)
-    if path is None:
-        message = f"{name} is not installed"
-        if os.environ.get("STOPPRESS_TEST_REQUIRE") == "all":
-            pytest.fail(f"{message}, and STOPPRESS_TEST_REQUIRE=all", pytrace=False)
-        pytest.skip(message)
-    return path
+    """The path of a program; see `lacking`."""
+    return shutil.which(name) or lacking(f"{name} is not installed")
+
+
+def require_proc() -> None:
+    """Linux' view of processes; see `lacking`. (A chroot may not have it mounted, macOS never has.)"""
+    if not Path("/proc/self/stat").exists():
+        lacking("/proc is not mounted")
+
+
+def require_terminal() -> tuple[int, int]:
+    """A pseudo-terminal, our end and theirs; see `lacking`."""
+    try:
+        return os.openpty()
+    except OSError:
+        lacking("/dev/pts is not mounted")
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]], timeout_s: float = WAIT_S) -> None:
@@ -45,6 +61,7 @@ def until_now(true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
 
 def runs(pid: int) -> bool:
     """Whether a process is there and no zombie (which nobody may reap for a while)."""
+    require_proc()
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -16,6 +16,7 @@ import pytest
 
 from stoppress.cli.fields import SCISSORS
 from stoppress.cli.output import cut, line, width
+from support import require_terminal
 
 WAIT_S = 20.0
 
@@ -24,7 +25,7 @@ class Terminal:
     """A command on a pseudo-terminal of 60 columns."""
 
     def __init__(self, env: dict[str, str], *arguments: str) -> None:
-        self.ours, theirs = os.openpty()
+        self.ours, theirs = require_terminal()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
         environ = {name: held for name, held in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
         self.process = subprocess.Popen(

@@ -25,6 +25,7 @@ import websockets.asyncio.client
 from stoppress.demo import script
 from stoppress.desk.transfer import check_file
 from stoppress.newsroom.times import parse_time
+from support import require_proc
 
 ASSETS = Path(__file__).parents[2] / "client_demo"
 NOW = 1_790_000_000_000
@@ -130,6 +131,7 @@ class Demo:
 
     def group(self) -> list[int]:
         """Who of the process group is still there, zombies aside."""
+        require_proc()
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):

@@ -22,7 +22,7 @@ from stoppress.settings import Settings
 from stoppress.store import embedded as module
 from stoppress.store.embedded import Embedded, binary
 from stoppress.store.store import Store
-from support import runs, until, until_now
+from support import lacking, runs, until, until_now
 
 Make = Callable[..., Embedded]
 
@@ -339,7 +339,7 @@ async def test_a_full_disk_is_named_and_loses_nothing(data_dir: Path, require: C
     """With fsync always the server ends itself at a failed append; it comes back with what was acknowledged."""
     mount = [require("mount"), "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(data_dir)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:  # noqa: ASYNC221
-        pytest.skip("only root may mount a small disk")
+        lacking("only root may mount a small disk")
     try:
         store = await Store.open(Settings(data_dir=data_dir, store_grace_s=0))
         await create(store)
