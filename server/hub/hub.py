@@ -57,7 +57,7 @@ class Hub:
         self.on_work: Callable[[], None] = _ignore
         self.on_short: Callable[[str], None] = _ignore
         self._beat_ms = round(beat_s * 1000)
-        self._cut_ms = round(send_timeout_s * 1000)
+        self.cut_ms = round(send_timeout_s * 1000)
         self._seen_readers = seen_readers
         self._dirty: deque[Feed] = deque()
         self._notices: deque[tuple[tuple[Feed, ...], Frame]] = deque()
@@ -128,7 +128,7 @@ class Hub:
         """Once a second: beats for silent stories, reader counts that moved, and an end to readers that are stuck."""
         for slug, feed in self.feeds.items():
             for reader in tuple(feed.readers):
-                if reader.busy_since and now_ms - reader.busy_since > self._cut_ms:
+                if reader.is_watched and reader.busy_since and now_ms - reader.busy_since > self.cut_ms:
                     self.counts.cuts += 1
                     reader.busy_since = 0
                     reader.cut()

@@ -15,9 +15,11 @@ class Reader:
 
     `seq`: last seq handed over, or UNPROVEN. `is_fresh`: nothing was handed over yet. `live_from`: seq of its last
     snapshot or resume; later ones reached it live. `busy_since`: when the write under way began, in ms; 0 = idle.
+    `is_watched`: the hub cuts it off when it is busy for too long; False = its transport looks closer.
     `is_ready`: opened, and its line is free: live events may be given to `hand` instead of a `wake`.
     """
 
+    is_watched = True
     __slots__ = ("__weakref__", "busy_since", "is_fresh", "is_ready", "live_from", "seq")
 
     def __init__(self) -> None:

@@ -8,9 +8,6 @@ is owed then leaves in one write.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import struct
-import termios
 from collections.abc import Callable
 
 from ..hub.feed import Feed
@@ -20,6 +17,7 @@ from ..wire import rfc6455
 from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
 from ..wire.native import CloseCode
 from .ear import Ear
+from .line import acknowledged, owed
 from .pump import Pump, now_ms
 
 HANDOFF = "stoppress.handoff"  # key of scope["extensions"]: `hand_off(reader, subprotocol) -> bool`
@@ -33,12 +31,12 @@ class HandedReader(Reader, asyncio.Protocol):
     """`begin` makes it the connection's protocol; it leaves its feed by itself."""
 
     __slots__ = (
+        "_acknowledged",
         "_ear",
         "_held",
         "_inbox",
         "_painted",
-        "_slow_since",
-        "_unsent",
+        "_stuck_since",
         "encode",
         "feed",
         "is_closing",
@@ -47,6 +45,7 @@ class HandedReader(Reader, asyncio.Protocol):
     )
 
     MAX_BYTES = MESSAGE_BYTES
+    is_watched = False  # see `look`
 
     def __init__(self, pump: Pump, feed: Feed) -> None:
         super().__init__()
@@ -57,7 +56,7 @@ class HandedReader(Reader, asyncio.Protocol):
         self._ear: Ear | None = None
         self._inbox: Inbox | None = None
         self._held: Frame | None = None  # a notice for when the line is free again
-        self._unsent = self._slow_since = self._painted = 0
+        self._stuck_since = self._acknowledged = self._painted = 0
 
     def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None:
         """Take the connection over; the handshake's answer, `hello` and what follows it leave in one write."""
@@ -135,34 +134,32 @@ class HandedReader(Reader, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_ready = False
-        self.busy_since = self._slow_since = now_ms()
-        self._unsent = self.unsent()
+        self.busy_since = now_ms()
         self.pump.slow.add(self)
 
     def resume_writing(self) -> None:
+        long = now_ms() - self.busy_since >= CONFLATE_MS
         self.busy_since, self.is_ready = 0, not self.is_closing
-        self.pump.slow.discard(self)
-        self.wake(conflate=now_ms() - self._slow_since >= CONFLATE_MS)
+        self.wake(conflate=long)
         if self._held is not None and self.is_ready:
             held, self._held = self._held, None
             self._say(held)
 
-    def unsent(self) -> int:
-        """Bytes the reader has not acknowledged, here and in the kernel."""
-        buffered = self.transport.get_write_buffer_size()
-        try:
-            line = self.transport.get_extra_info("socket")
-            buffered += struct.unpack("i", fcntl.ioctl(line.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]  # tcp(7)
-        except (OSError, AttributeError, ValueError):
-            pass  # not on this system, or gone: our own part must do
-        return buffered
-
     def look(self, now: int) -> None:
-        """Once a second while behind: who drains, however slowly, is not stuck."""
-        unsent = self.unsent()
-        if unsent < self._unsent:
-            self.busy_since = now
-        self._unsent = unsent
+        """Now and then, and once a second while it owes us: who takes something, however slowly, is not stuck."""
+        if not owed(self.transport):
+            self._stuck_since = self._acknowledged = 0
+            if not self.busy_since:
+                self.pump.slow.discard(self)
+            return
+        self.pump.slow.add(self)
+        taken = acknowledged(self.transport)
+        if not self._stuck_since or taken != self._acknowledged:
+            self._stuck_since, self._acknowledged = now, taken
+        elif now - self._stuck_since > self.pump.hub.cut_ms:
+            self.pump.hub.counts.cuts += 1
+            self.pump.slow.discard(self)
+            self.cut()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .handoff import HandedReader
 
 SWEEP_S = 1.0
+LOOK_TURNS = 8  # sweeps in which each line is looked at once, for who takes nothing
 SLICE = 200  # readers woken between two turns of the loop: a few ms
 WAVE = 50  # readers told to leave at once
 LEAVING_PER_S = 500
@@ -130,10 +131,17 @@ class Pump:
         for pause_s in self.hub.work(now_ms, SLICE):
             await asyncio.sleep(pause_s)
 
+    def _bucket(self, turn: int) -> list[HandedReader]:
+        """One part in `LOOK_TURNS` of the readers that were handed their connection."""
+        readers = [reader for feed in self.hub.feeds.values() for reader in tuple(feed.readers)[turn::LOOK_TURNS]]
+        return [reader for reader in readers if not reader.is_watched]  # type: ignore[misc]
+
     async def _sweep(self) -> None:
+        turn = 0
         while True:
             await asyncio.sleep(SWEEP_S)
             now = now_ms()
-            for reader in self.slow:
+            turn = (turn + 1) % LOOK_TURNS
+            for reader in {*self.slow, *self._bucket(turn)}:
                 reader.look(now)
             self.hub.sweep(now)

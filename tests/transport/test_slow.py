@@ -16,6 +16,10 @@ from websockets.client import ClientProtocol
 from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
+from conftest import make_app, uvicorn_world
+from stoppress.hub.feed import Limits
+from stoppress.hub.hub import Hub
+from stoppress.transport import pump
 from stoppress.transport.pump import Pump
 
 LARGE = base64.b64encode(os.urandom(60_000)).decode()
@@ -130,3 +134,39 @@ async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any
         assert await quick.closed() == 1012
         await draining
         assert uvicorn.hub.readers == 0
+
+
+@pytest.fixture
+async def handed(quick_sweep: None, stream_settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    monkeypatch.setattr(pump, "LOOK_TURNS", 1)
+    hub = Hub(Limits(backlog=5), send_timeout_s=1, beat_s=60)
+    async with uvicorn_world(make_app(stream_settings, hub), stream_settings) as running:
+        yield running
+
+
+async def test_a_line_that_acknowledges_nothing_is_cut_off_even_if_the_kernel_took_all(handed: Any, until: Any) -> None:
+    """20 KB fit into the kernel's buffers, so nothing ever has to wait here."""
+    async with stalled(handed.url):
+        await until(lambda: handed.hub.readers == 1)
+        (reader,) = handed.feed.readers
+        await handed.tell("post.published", LARGE[:20_000])
+        assert not reader.busy_since
+
+        await until(lambda: handed.hub.readers == 0)
+        assert handed.hub.counts.cuts == 1
+
+
+async def test_who_takes_a_little_now_and_then_is_kept(handed: Any, until: Any) -> None:
+    """Three times as long as a line that takes nothing; each sip is a few hundred ms after the last."""
+    async with stalled(handed.url) as line:
+        await until(lambda: handed.hub.readers == 1)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while loop.time() - began < 3:
+            await handed.tell("post.published", LARGE[:20_000])
+            await asyncio.sleep(0.3)
+            for _ in range(4):
+                await loop.sock_recv(line, 1024)
+
+        assert handed.hub.readers == 1
+        assert handed.hub.counts.cuts == 0
