@@ -130,11 +130,11 @@ class Workers:
 
     def _replace_outdated(self) -> None:
         """One at a time, and the next one when the last one's readers have left."""
-        if self._reloads:
-            self._reloads = 0
-            self._outdated = [worker for worker in self._workers if not worker.is_leaving]
         if any(worker.is_successor or worker.is_leaving for worker in self._workers):
             return
+        if self._reloads:
+            self._reloads = 0
+            self._outdated = list(self._workers)
         self._outdated = [worker for worker in self._outdated if worker in self._workers]
         if self._outdated:
             self._start(self._outdated[0].place, is_successor=True)

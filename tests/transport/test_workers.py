@@ -94,7 +94,7 @@ async def many(**options: object) -> AsyncIterator[Many]:
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.wait(), 20)
+        await asyncio.wait_for(process.communicate(), 20)  # to the end of the pipe, which workers hold too
 
 
 async def all_of(line: ClientConnection) -> list[str]:
