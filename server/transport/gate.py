@@ -268,7 +268,8 @@ class Upgrade:
             pass
         except BaseException as error:
             if self._protocol is not None:
-                self._played.set_exception(error)
+                if not self._played.done():  # it is when uvicorn gave up on its own task
+                    self._played.set_exception(error)
                 return
             if self._gate is not None:
                 self._gate.logger.error("Exception in ASGI application\n", exc_info=error)
@@ -276,7 +277,8 @@ class Upgrade:
             if not isinstance(error, Exception):
                 raise
         if self._protocol is not None:
-            self._played.set_result(None)
+            if not self._played.done():
+                self._played.set_result(None)
         elif self._gate is not None:
             self._gate.refuse(500)
 
