@@ -311,7 +311,9 @@ async def test_metrics_are_what_prometheus_reads(site, story):
     readers = found["stoppress_readers"].samples
     assert [(one.labels, one.value) for one in readers] == [({"story": "flood"}, 1.0)]
     assert found["stoppress_snapshots"].samples[0].value == 1.0
-    assert {"stoppress_deliveries", "stoppress_stale", "process_open_fds"} <= found.keys()
+    assert {"stoppress_deliveries", "stoppress_stale"} <= found.keys()
+    if Path("/proc/self").exists():
+        assert "process_open_fds" in found
 
 
 # Health
