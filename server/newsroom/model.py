@@ -144,26 +144,9 @@ class Withdrawal(Struct, kw_only=True, forbid_unknown_fields=True):
     note: Note = ""
 
 
-class Story(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The editorial part of a story. Counters and the pin live beside it (`Totals`): every change moves them."""
-
-    slug: str
-    headline: Headline
-    description: Note = ""
-    summary_points: Annotated[list[Note], Meta(max_length=50)] = []
-    authors: People = []
-    lead_image: Image | None = None
-    status: StoryStatus = "live"
-    time_zone: str = "UTC"
-    display_time_zones: Annotated[list[str], Meta(max_length=10)] = []
-    default_sort: Sort = "newest"
-    coverage_start_time: str = ""
-    coverage_end_time: str = ""
-    date_published: str = ""
-    language: Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
-
-
 class StoryDraft(Struct, kw_only=True, forbid_unknown_fields=True):
+    """What an editor gives to create a story."""
+
     slug: str
     headline: Headline
     description: Note = ""
@@ -177,6 +160,13 @@ class StoryDraft(Struct, kw_only=True, forbid_unknown_fields=True):
     coverage_start_time: str = ""
     coverage_end_time: str = ""
     language: Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
+
+
+class Story(StoryDraft, kw_only=True, forbid_unknown_fields=True):
+    """The editorial part of a story. Counters and the pin live beside it (`Totals`): every change moves them."""
+
+    status: StoryStatus = "live"
+    date_published: str = ""
 
 
 class StoryPatch(Struct, kw_only=True, forbid_unknown_fields=True):
