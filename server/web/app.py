@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator
+from multiprocessing import current_process, parent_process
 from typing import Any
 
 from starlette.applications import Starlette
@@ -33,10 +34,11 @@ from .assets import Assets
 from .auth import Auth
 from .feeds import Feeds
 from .guard import Guard
+from .metrics import registry
 from .operations import Operations
 from .pages import Pages
 from .problems import RequestError
-from .stats import Board, registry
+from .stats import Board
 
 log = logging.getLogger(__name__)
 END_S = 0.5  # before a task is cancelled once more
@@ -66,6 +68,7 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
     store = given or await Store.open(settings)
     # Containers of one image may all be process 1 of the same host name.
     worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    supervisor, place = parent_process(), current_process().name.removeprefix("worker-")
     hub = Hub(
         Limits(
             backlog=settings.backlog,
@@ -82,8 +85,11 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
     assets = Assets()
     auth = Auth(Tokens(store), settings)
     pages = Pages(settings, store, relay, assets)
-    board = Board(hub, store, worker)
-    operations = Operations(hub, relay, board, auth, pages.templates, registry(hub))
+    if supervisor is None:
+        board = Board(hub, store, worker)
+    else:
+        board = Board(hub, store, worker, node=f"{socket.gethostname()}-{supervisor.pid}", place=place)
+    operations = Operations(hub, relay, board, auth, pages.templates, registry(board.node, is_alone=not board.place))
     parts: dict[str, Any] = {
         "settings": settings,
         "store": store,

@@ -1,4 +1,4 @@
-"""Stats: one sample a second of all workers, for the operations page, and this worker's metrics for Prometheus.
+"""Stats: one sample a second of all workers, for the operations page.
 
 Each worker publishes its sample on a channel of the store and hears the others' (a node is never asked, and nothing
 is written to disk). Who falls silent is named as unknown and its figures are left out; who says goodbye is forgotten.
@@ -10,32 +10,37 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import orjson
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
 
 from ..hub.hub import Hub
 from ..hub.stats import Histogram
 from ..newsroom.times import format_time
 from ..store.store import Store
+from .metrics import LATENCIES, families, resident_bytes, whole
 
 log = logging.getLogger(__name__)
 EVERY_S = 1.0
 SILENT_S = 4.0  # three samples missed
 FORGET_S = 120.0
-_LATENCIES = ("written", "painted")
 
 
 class Board:
-    """The merged sample of all workers; `latest` is a second old at most."""
+    """The merged sample of all workers; `latest` is a second old at most.
 
-    def __init__(self, hub: Hub, store: Store, worker: str) -> None:
+    `worker`: this one's name, like no other's. `place`: which of its node's several workers it is; "" = the only one.
+    """
+
+    def __init__(self, hub: Hub, store: Store, worker: str, *, node: str = "", place: str = "") -> None:
         self.worker = worker
+        self.place = place
         self.latest: dict[str, Any] = {}
+        self._node = node
+        self._began = time.time()
         self._hub = hub
         self._store = store
         self._channel = f"{store.settings.prefix}:workers"
@@ -70,18 +75,40 @@ class Board:
     def refresh(self) -> None:
         """Sample this worker now, and merge."""
         now_ms = time.time_ns() // 1_000_000
-        self._own = {
-            "worker": self.worker,
-            "sample": self._hub.sample(now_ms),
-            **{name: sparse(getattr(self._hub, name).read(now_ms)) for name in _LATENCIES},
-        }
+        self._own = self._read(now_ms)
         at = time.monotonic()
         self._heard = {id: held for id, held in self._heard.items() if at - held[0] < FORGET_S}
-        others = {id: told for id, (heard_at, told) in self._heard.items() if at - heard_at < SILENT_S}
+        others = self._others()
         unknown = {id: told for id, (_, told) in self._heard.items() if id not in others}
         for slug, feed in self._hub.feeds.items():
             feed.elsewhere = sum(told["sample"]["stories"].get(slug, {}).get("readers", 0) for told in others.values())
         self.latest = merged(now_ms, {self.worker: self._own, **others}, unknown)
+
+    def node(self) -> list[dict[str, Any]]:
+        """What the workers of this node told last, one for each place; this one tells it now."""
+        told = [self._read(time.time_ns() // 1_000_000)]
+        if self.place:
+            told += [one for one in self._others().values() if one.get("node") == self._node]
+        # While one hands its place over there are two; the newer one counts.
+        return list({one["place"]: one for one in sorted(told, key=lambda one: one["began"])}.values())
+
+    def _read(self, now_ms: int) -> dict[str, Any]:
+        return {
+            "worker": self.worker,
+            "node": self._node,
+            "place": self.place,
+            "began": self._began,
+            "sample": self._hub.sample(now_ms),
+            **{name: sparse(getattr(self._hub, name).read(now_ms)) for name in LATENCIES},
+            "counts": asdict(self._hub.counts),
+            "is_draining": self._hub.is_draining,
+            "cpu_s": time.process_time(),
+            "resident_bytes": resident_bytes(),
+        }
+
+    def _others(self) -> dict[str, dict[str, Any]]:
+        at = time.monotonic()
+        return {id: told for id, (heard_at, told) in self._heard.items() if at - heard_at < SILENT_S}
 
     def hear(self, message: bytes) -> None:
         """What another worker says. Nonsense is left aside: anybody may publish who has the store's address."""
@@ -94,6 +121,8 @@ class Board:
                 self._heard.pop(worker, None)
                 return
             merged(0, {worker: told}, {})
+            if told.get("node") == self._node:
+                list(families([{**told, "place": str(told["place"]), "began": float(told["began"])}]))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return
         if worker in self._heard or len(self._heard) < 10_000:
@@ -150,7 +179,7 @@ def merged(now_ms: int, told: dict[str, dict[str, Any]], unknown: dict[str, dict
         # Every worker hears every event of the stories it holds, so the busiest one has it right.
         "events_per_s": max((sample["events_per_s"] for sample in samples.values()), default=0),
         "deliveries_per_s": round(sum(sample["deliveries_per_s"] for sample in samples.values()), 2),
-        "latency_ms": {name: _latency([one[name] for one in told.values()]) for name in _LATENCIES},
+        "latency_ms": {name: _latency([one[name] for one in told.values()]) for name in LATENCIES},
         "at_head": 1.0 if not readers else round(at_head / readers, 4),
         "store": {"status": "stale" if stale else "ok", "stale_since": min(stale, default=None)},
     }
@@ -169,70 +198,4 @@ def _worker(sample: dict[str, Any]) -> dict[str, Any]:
 
 
 def _latency(parts: Iterable[list[list[int]]]) -> dict[str, float | None]:
-    whole = Histogram()
-    for part in parts:
-        for n, count in part:
-            whole.buckets[n] += count
-            whole.count += count
-    return whole.summary()
-
-
-# Prometheus
-
-_COUNTERS = {
-    "connects": "Readers that joined a story",
-    "disconnects": "Readers that left",
-    "refusals": "Readers refused: the worker was full or stopping",
-    "resumes": "Readers whose position was honoured",
-    "snapshots": "Snapshots written",
-    "events": "Events of stories heard from the store",
-    "deliveries": "Messages written to readers",
-    "cuts": "Readers cut off because they took nothing for too long",
-    "rude": "Readers closed for saying what nobody asked for (1008, 1009)",
-    "seen": "Reports of an event painted on a page",
-}
-
-
-class HubCollector:
-    """This worker's numbers as metrics, read when asked; no label names a reader."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-
-    def collect(self) -> Iterator[Metric]:
-        now_ms = time.time_ns() // 1_000_000
-        hub = self._hub
-        for name, about in _COUNTERS.items():
-            yield CounterMetricFamily(f"stoppress_{name}", about, value=getattr(hub.counts, name))
-        readers = GaugeMetricFamily("stoppress_readers", "Readers connected now, by story", labels=["story"])
-        behind = GaugeMetricFamily("stoppress_readers_behind", "Of these, not at the newest event", labels=["story"])
-        seq = GaugeMetricFamily("stoppress_story_seq", "Newest event of a story", labels=["story"])
-        for slug, story in hub.sample(now_ms)["stories"].items():
-            readers.add_metric([slug], story["readers"])
-            behind.add_metric([slug], story["readers"] - story["at_head"])
-            seq.add_metric([slug], story["seq"])
-        yield from (readers, behind, seq)
-        late = GaugeMetricFamily(
-            "stoppress_latency_seconds",
-            "From an event's time to written, or painted on a page: quantiles of the last minute or two",
-            labels=["stage", "quantile"],
-        )
-        for stage in _LATENCIES:
-            seen = getattr(hub, stage).read(now_ms)
-            for share in (0.5, 0.95, 0.99):
-                ms = seen.quantile(share)
-                if ms is not None:
-                    late.add_metric([stage, str(share)], ms / 1000)
-        yield late
-        stale = hub.stale_since is not None
-        yield GaugeMetricFamily("stoppress_stale", "1 while the store is not heard", value=int(stale))
-        yield GaugeMetricFamily("stoppress_draining", "1 while the worker is stopping", value=int(hub.is_draining))
-
-
-def registry(hub: Hub) -> CollectorRegistry:
-    made = CollectorRegistry()
-    ProcessCollector(registry=made)
-    PlatformCollector(registry=made)
-    GCCollector(registry=made)
-    made.register(HubCollector(hub))  # type: ignore[arg-type]
-    return made
+    return whole(parts).summary()

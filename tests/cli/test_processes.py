@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -278,8 +280,39 @@ def test_several_workers_share_a_port_and_outlive_each_other(shell, story, proce
     shell("post", story, "--headline", "To all")
     for one in watching:
         assert json.loads(one.stdout.readline())["post"]["headline"] == "To all"
+    assert read(f"{address}/readyz") == b"ready\n"
+    # Whoever answers speaks for all.
+    until_now(lambda: json.loads(read(f"{address}/stats"))["readers"] == 4)
+    until_now(lambda: len(json.loads(read(f"{address}/stats"))["workers"]) == 2)
+    until_now(lambda: counted(read(f"{address}/metrics"), "stoppress_readers") == {"0", "1"})
+    held = [line for line in read(f"{address}/metrics").decode().splitlines() if line.startswith("stoppress_readers{")]
+    assert sum(float(line.split()[1]) for line in held) == 4
+    assert counted(read(f"{address}/metrics"), "process_resident_memory_bytes") == {"0", "1"}
     server.send_signal(signal.SIGINT)
     ended(server)
+
+
+def read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read()
+
+
+def counted(metrics: bytes, name: str) -> set[str]:
+    """The workers a metric names."""
+    return set(re.findall(rf'^{name}{{.*worker="(\d)"', metrics.decode(), re.MULTILINE))
+
+
+def test_ctrl_c_with_a_reader_is_quick(story, process):
+    """Half a second where nothing else runs; the figure is printed."""
+    server = process("serve", "--port", "0")
+    address = server.stdout.readline().decode().split()[0]
+    watching = process("watch", story, "--json", "--url", address)
+    watching.stdout.readline()
+    began = time.monotonic()
+    server.send_signal(signal.SIGINT)
+    ended(server)
+    print(f"Ctrl-C: {(time.monotonic() - began) * 1000:.0f} ms")
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -251,6 +251,17 @@ async def test_a_silent_worker_is_named_unknown_and_not_counted(site, story, mon
     assert sample["workers"]["gone-1"]["last_heard"] == told["sample"]["at"]
 
 
+async def test_of_two_workers_in_one_place_the_newer_one_counts(site, store):
+    """While a reload hands the place over, both tell; a series must not come twice."""
+    one, other = (stats.Board(Hub(), store, name, node="n", place="1") for name in ("old", "new"))
+    board = stats.Board(Hub(), store, "mine", node="n", place="0")
+    elsewhere = stats.Board(Hub(), store, "far", node="another", place="2")
+    for told in (other, one, elsewhere):
+        board.hear(orjson.dumps(told.node()[0]))
+
+    assert [told["worker"] for told in board.node()] == ["new", "mine"]
+
+
 async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, until):
     board = site.app.state.board
     for message in (
