@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 SILENT_S = 4.0  # three samples missed
 FORGET_S = 120.0
+SETTLED_S = 1.5  # others' samples are up to a second old; who lacks what is older than this is behind
 
 
 class Board:
@@ -46,6 +48,7 @@ class Board:
         self._channel = f"{store.settings.prefix}:workers"
         self._heard: dict[str, tuple[float, dict[str, Any]]] = {}
         self._turn = asyncio.Event()
+        self._past: deque[tuple[float, dict[str, int]]] = deque([(time.monotonic(), {})])
         self.refresh()
 
     async def run(self) -> None:
@@ -93,18 +96,29 @@ class Board:
         return list({one["place"]: one for one in sorted(told, key=lambda one: one["began"])}.values())
 
     def _read(self, now_ms: int) -> dict[str, Any]:
+        sample = self._hub.sample(now_ms)
         return {
             "worker": self.worker,
             "node": self._node,
             "place": self.place,
             "began": self._began,
-            "sample": self._hub.sample(now_ms),
+            "sample": sample,
+            "settled": self._settled(sample["stories"]),
             **{name: sparse(getattr(self._hub, name).read(now_ms)) for name in LATENCIES},
             "counts": asdict(self._hub.counts),
             "is_draining": self._hub.is_draining,
             "cpu_s": time.process_time(),
             "resident_bytes": resident_bytes(),
         }
+
+    def _settled(self, stories: dict[str, Any]) -> dict[str, int]:
+        """The seq of each story a moment ago, which by now every worker should have told."""
+        at = time.monotonic()
+        if at - self._past[-1][0] >= SETTLED_S / 2:
+            self._past.append((at, {slug: story["seq"] for slug, story in stories.items()}))
+        while len(self._past) > 1 and at - self._past[1][0] >= SETTLED_S:
+            self._past.popleft()
+        return {slug: seq for slug, seq in self._past[0][1].items() if slug in stories}
 
     def _others(self) -> dict[str, dict[str, Any]]:
         at = time.monotonic()
@@ -157,8 +171,14 @@ def sparse(histogram: Histogram) -> list[list[int]]:
 def merged(now_ms: int, told: dict[str, dict[str, Any]], unknown: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """One sample of what all workers told (PROTOCOL, section 8)."""
     samples = {worker: one["sample"] for worker, one in sorted(told.items())}
+    settled: dict[str, int] = {}
+    for one in told.values():
+        for slug, seq in one.get("settled", {}).items():
+            settled[slug] = max(seq, settled.get(slug, 0))
     stories = {
-        slug: _story([sample["stories"][slug] for sample in samples.values() if slug in sample["stories"]])
+        slug: _story(
+            [sample["stories"][slug] for sample in samples.values() if slug in sample["stories"]], settled.get(slug, 0)
+        )
         for slug in sorted({slug for sample in samples.values() for slug in sample["stories"]})
     }
     readers = sum(story["readers"] for story in stories.values())
@@ -185,10 +205,13 @@ def merged(now_ms: int, told: dict[str, dict[str, Any]], unknown: dict[str, dict
     }
 
 
-def _story(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Who is behind the newest seq is not at its head, however far its own worker thinks it is."""
+def _story(parts: list[dict[str, Any]], settled: int) -> dict[str, Any]:
+    """`settled`: who lacks this event is not at the head, however far its own worker thinks it is.
+
+    The newest seq would not do: samples are not of one moment, and on an active story all but one would be behind.
+    """
     newest = max(parts, key=lambda part: part["seq"])
-    at_head = sum(part["at_head"] for part in parts if part["seq"] == newest["seq"])
+    at_head = sum(part["at_head"] for part in parts if part["seq"] >= settled)
     return {**newest, "readers": sum(part["readers"] for part in parts), "at_head": at_head}
 
 

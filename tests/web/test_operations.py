@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ from stoppress.settings import Settings
 from stoppress.store.store import Store
 from stoppress.web import stats
 
+HAS_PROC = Path("/proc/self").exists()
 OPERATIONS = ("/dashboard", "/stats", "/metrics")
 
 
@@ -71,6 +73,12 @@ def own_store(require, until, running) -> Callable[..., contextlib.AbstractAsync
 
 def started(command: list[str]) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+
+async def read_on(socket) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        async for _ in socket:
+            pass
 
 
 async def close_code(socket) -> int:
@@ -298,18 +306,59 @@ def test_merged_latencies_are_those_of_all_readers_together():
     assert latency["painted"]["p50"] is None
 
 
-def test_who_is_behind_another_worker_is_not_at_the_head():
+@pytest.mark.parametrize(("settled", "at_head"), [(6, 10), (7, 10), (8, 5)])
+def test_who_lacks_what_another_worker_had_a_moment_ago_is_not_at_the_head(settled, at_head):
     part = {"epoch": "e", "readers": 5, "at_head": 5, "post_count": 1, "status": "live"}
     sample = Hub().sample(1_800_000_000_000)
     told = {
         worker: {"sample": {**sample, "stories": {"flood": {**part, "seq": seq}}}, "written": [], "painted": []}
-        for worker, seq in (("a", 7), ("b", 8))
+        for worker, seq in (("a", 7), ("b", 9))
     }
+    told["b"]["settled"] = {"flood": settled}
 
     whole = stats.merged(0, told, {})
 
-    assert (whole["stories"]["flood"]["seq"], whole["stories"]["flood"]["at_head"]) == (8, 5)
-    assert whole["at_head"] == 0.5
+    assert (whole["stories"]["flood"]["seq"], whole["stories"]["flood"]["at_head"]) == (9, at_head)
+    assert whole["at_head"] == at_head / 10
+
+
+async def test_workers_of_an_active_story_are_all_at_its_head(site, site_with, story):
+    """Their samples are of different moments, and a post comes between any two."""
+
+    async def post_on() -> None:
+        for n in itertools.count():
+            await site.desk.publish("flood", {"headline": f"Update {n}"})
+            await asyncio.sleep(0.2)
+
+    async with contextlib.AsyncExitStack() as stack:
+        second = await stack.enter_async_context(site_with())
+        for one in (site, site, second, second):
+            socket = await stack.enter_async_context(connect(one.socket_url("/live/flood/ws"), proxy=None))
+            stack.callback(asyncio.create_task(read_on(socket)).cancel)
+        watched = [
+            await stack.enter_async_context(connect(one.socket_url("/stats/ws"), proxy=None)) for one in (site, second)
+        ]
+        stack.callback(asyncio.create_task(post_on()).cancel)
+        for socket in watched:
+            await sample_when(socket, lambda held: held["readers"] == 4 and held["stories"]["flood"]["seq"] > 8)
+        shares = [orjson.loads(await socket.recv())["at_head"] for _ in range(4) for socket in watched]
+    # A sample may fall between an event and its writing.
+    assert shares.count(1.0) >= 6, shares
+
+
+async def test_a_worker_that_stands_still_is_behind_within_seconds(site, story, until):
+    """The one at fault still tells of itself that all is well."""
+    board, hub = site.app.state.board, site.app.state.hub
+    async with connect(site.socket_url("/live/flood/ws"), proxy=None):
+        await until(lambda: hub.readers == 1)
+        stuck = {**board.node()[0], "worker": "stuck", "settled": {}}
+        await site.desk.publish("flood", {"headline": "Water over the bridge"})
+
+        async def is_behind() -> bool:
+            board.hear(orjson.dumps(stuck))
+            return board.latest["readers"] == 2 and board.latest["at_head"] == 0.5
+
+        await until(is_behind)
 
 
 async def test_metrics_are_what_prometheus_reads(site, story):
@@ -323,7 +372,7 @@ async def test_metrics_are_what_prometheus_reads(site, story):
     assert [(one.labels, one.value) for one in readers] == [({"story": "flood"}, 1.0)]
     assert found["stoppress_snapshots"].samples[0].value == 1.0
     assert {"stoppress_deliveries", "stoppress_stale"} <= found.keys()
-    if Path("/proc/self").exists():
+    if HAS_PROC:
         assert "process_open_fds" in found
 
 
