@@ -102,7 +102,7 @@ class Desk:
     async def edit_story(self, slug: str, patch: dict[str, Any], *, expect: int | None = None, key: str = "") -> Result:
         made = read(StoryPatch, patch)
 
-        async def decide() -> Change | Result:
+        async def decide() -> Change | Committed:
             held = await self._story(slug)
             _expected(f"story {slug}", expect, held.totals.version)
             pinned = None
@@ -110,7 +110,7 @@ class Desk:
                 pinned = await self._listed(slug, made.pinned_post_id)
             change = rules.edit_story(held.story, made, self._clock(), pinned)
             if change.story == held.story and change.pin in (None, held.totals.pinned_post_id or ""):
-                return _unchanged(story_view(held.story, held.totals), held)
+                return _unchanged(held)
             return change
 
         return await self._change(slug, decide, key, digest("edit_story", patch, expect))
@@ -210,7 +210,7 @@ class Desk:
         return await self._change(slug, decide, key, digest("restore", id, expect))
 
     async def revert(self, slug: str, id: str, version: int, *, expect: int | None = None, key: str = "") -> Result:
-        async def decide() -> Change | Result:
+        async def decide() -> Change | Committed:
             post = await self._post(slug, id)
             _expected(f"post {id}", expect, post.version)
             old = await self.store.revision(slug, id, version)
@@ -252,7 +252,7 @@ class Desk:
         key: str,
         asked: str,
     ) -> Result:
-        async def on_stored() -> Change | Result:
+        async def on_stored() -> Change | Committed:
             post = await self._post(slug, id)
             _expected(f"post {id}", expect, post.version)
             return decide(post) or await self._as_stored(slug, post)
@@ -260,15 +260,15 @@ class Desk:
         return await self._change(slug, on_stored, key, asked)
 
     async def _change(
-        self, slug: str, decide: Callable[[], Awaitable[Change | Result]], key: str, asked: str
+        self, slug: str, decide: Callable[[], Awaitable[Change | Committed]], key: str, asked: str
     ) -> Result:
         """Decide and commit until nobody was faster; a `key` heard before is answered first of all."""
         if replay := await self._answer(slug, key, asked):
             return replay
         for _ in range(ROUNDS):
             decided = await decide()
-            if isinstance(decided, Result):
-                return decided
+            if isinstance(decided, Committed):
+                return await self._told(slug, await self.store.settle(slug, key, asked, decided))
             try:
                 return await self._told(slug, await self.store.commit(slug, decided, key=key, fingerprint=asked))
             except (StaleStoryError, VersionError):
@@ -280,17 +280,16 @@ class Desk:
         return await self._told(slug, replay) if replay else None
 
     async def _told(self, slug: str, done: Committed) -> Result:
-        position = f"{done.epoch}:{done.seq}"
         if done.post is not None:
-            return Result(full_post(slug, done.post), not done.replayed, position)
-        try:
-            value = await self.story(slug)
-        except GoneError:
+            value = full_post(slug, done.post)
+        elif done.story is None or done.story.status == "deleted":
             value = {"slug": slug, "status": "deleted"}
-        return Result(value, not done.replayed, position)
+        else:
+            value = story_view(done.story, done.totals)
+        return Result(value, not done.replayed, f"{done.epoch}:{done.seq}")
 
-    async def _as_stored(self, slug: str, post: Post) -> Result:
-        return _unchanged(full_post(slug, post), await self._story(slug))
+    async def _as_stored(self, slug: str, post: Post) -> Committed:
+        return _unchanged(await self._story(slug), post)
 
     async def _story(self, slug: str) -> StoredStory:
         check_text("slug", slug)
@@ -322,8 +321,8 @@ class Desk:
         return rendered.html, rendered.text
 
 
-def _unchanged(value: dict[str, Any], held: StoredStory) -> Result:
-    return Result(value, False, f"{held.epoch}:{held.seq}")
+def _unchanged(held: StoredStory, post: Post | None = None) -> Committed:
+    return Committed(held.epoch, held.seq, post, True, held.totals, None if post else held.story)
 
 
 def _expected(what: str, expect: int | None, current: int) -> None:

@@ -37,9 +37,9 @@ class Asker:
         arguments = {"durable": int(self._link.durable), **arguments}
         return await self._again(lambda: self._run(name, self._keys.story(slug), arguments))
 
-    async def call(self, command: str, *arguments: Any) -> Any:
+    async def call(self, command: str, *arguments: Any, **options: Any) -> Any:
         """A plain command that may be repeated."""
-        return await self._again(lambda: getattr(self._link.client, command)(*arguments))
+        return await self._again(lambda: getattr(self._link.client, command)(*arguments, **options))
 
     async def _again(self, call: Any) -> Any:
         for attempt in range(ATTEMPTS):

@@ -82,6 +82,6 @@ end
 -- Headers only: texts stay in posts and revisions, so the log never holds one that was retracted.
 redis.call('XADD', LOG, 'MAXLEN', '=', A.log_events, seq .. '-0', 'story', told, unpack(entry))
 redis.call('PUBLISH', A.channel, payload .. '}')
-local first = {A.fingerprint, epoch, seq, '{' .. counts .. '}', A.id or '', A.version or ''}
+local first = {A.fingerprint, epoch, seq, '{' .. counts .. '}', A.id or '', A.version or '', A.story or ''}
 redis.call('SET', KEYS[9], table.concat(first, '\n'), 'EX', A.keep_s)
 return {'ok', epoch, seq, '{' .. counts .. '}'}

@@ -15,7 +15,7 @@ from redis.asyncio import BlockingConnectionPool, Connection, Redis, UnixDomainS
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as LinkError
 from redis.exceptions import TimeoutError as LateError
 
@@ -70,6 +70,19 @@ class Link:
             await self.aclose()
             raise
         return self
+
+    async def rewrite(self) -> None:
+        """After a purge: have the server write its file anew, for the old one still tells what was erased."""
+        if not self.embedded:
+            return  # how another server keeps its files is its operator's business
+        for _ in range(100):
+            try:
+                await self.client.bgrewriteaof()
+                return
+            except LOST:
+                return
+            except ResponseError:  # one is under way, begun before the purge
+                await asyncio.sleep(0.1)
 
     async def aclose(self) -> None:
         """Close, and let go of the embedded server; the last to leave starts its grace time."""

@@ -42,13 +42,28 @@ class StoredStory:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a change answered. `post`: as the change left it, None if it was the story's. `replayed`: done before."""
+    """What a change answered: the post or the story as it left it. `replayed`: nothing was stored now."""
 
     epoch: str
     seq: int
     post: Post | None
     replayed: bool
     totals: Totals
+    story: Story | None = None
+
+    def packed(self, fingerprint: str) -> str:
+        """As `commit.lua` keeps it for a key. A post's text stays where a purge finds it."""
+        totals = msgspec.json.encode(self.totals).decode()
+        post = (self.post.id, str(self.post.version)) if self.post else ("", "")
+        story = msgspec.json.encode(self.story).decode() if self.story else ""
+        return "\n".join((fingerprint, self.epoch, str(self.seq), totals, *post, story))
+
+
+def unpacked(kept: bytes) -> tuple[str, Committed, str, int]:
+    """The fingerprint, the answer without its post, and that post's id ("" = none) and version."""
+    asked, epoch, seq, totals, id, version, *doc = kept.decode().split("\n")
+    story = story_of(doc[0].encode()) if doc and doc[0] else None
+    return asked, Committed(epoch, int(seq), None, True, totals_of(totals), story), id, int(version or 0)
 
 
 def fresh_epoch() -> str:

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -38,6 +39,7 @@ from .records import (
     refusal,
     story_of,
     totals_of,
+    unpacked,
 )
 
 KEEP_ANSWERS_S = 24 * 3600
@@ -206,7 +208,7 @@ class Store:
         Raises VersionError, StaleStoryError (read and decide again), ConflictError, GoneError, NotFoundError;
         TryAgainError (with `key`) when the link broke and nobody knows; StoreError when nothing was done.
         """
-        key = key or secrets.token_urlsafe(16)
+        given, key = key, key or secrets.token_urlsafe(16)
         story_was = msgspec.json.encode(change.story_was) if change.story_was else b""
         if change.post and is_listed(change.post):
             # The order is kept in milliseconds; a change keeps its own copy, because a tie moves it.
@@ -229,7 +231,8 @@ class Store:
                 held = post_of(post)
                 if held.status == "deleted":
                     raise GoneError(f"post {held.id} was deleted; an id never returns: choose another")
-                return Committed(epoch.decode(), int(seq), held, True, totals_of(totals))
+                same = Committed(epoch.decode(), int(seq), held, True, totals_of(totals))
+                return await self.settle(slug, given, fingerprint, same)
             if word == b"tie":
                 assert change.post
                 change.post.sort_time = format_time(int(answer[1]))
@@ -244,26 +247,30 @@ class Store:
         _, epoch, seq, totals = answer
         await self._indexed(slug, change)
         if change.erase:
-            await self._forget()
-        return Committed(epoch.decode(), int(seq), change.post, False, totals_of(totals))
+            await self.link.rewrite()
+        return Committed(epoch.decode(), int(seq), change.post, False, totals_of(totals), change.story)
+
+    async def settle(self, slug: str, key: str, fingerprint: str, done: Committed) -> Committed:
+        """Have a key remember that its request changed nothing; or what it was answered before, if it was."""
+        name, kept = self.keys.answer(slug, key), done.packed(fingerprint)
+        if not key or await self._ask.call("set", name, kept, nx=True, ex=KEEP_ANSWERS_S):
+            return done
+        return await self.answer(slug, key, fingerprint) or done
 
     async def answer(self, slug: str, key: str, fingerprint: str) -> Committed | None:
         """What a key was answered first; None if it is new. ConflictError when it came with another request."""
-        if not key:
+        kept = await self._ask.call("get", self.keys.answer(slug, key)) if key else None
+        if kept is None:
             return None
-        held = await self._ask.call("get", self.keys.answer(slug, key))
-        if held is None:
-            return None
-        asked, epoch, seq, totals, id, version = held.decode().split("\n")
+        asked, done, id, version = unpacked(kept)
         if asked != fingerprint:
             raise ConflictError("Idempotency-Key: was used for another request already; take a new one for this")
-        post = None
         if id:
             try:
-                post = await self.revision(slug, id, int(version))
+                return replace(done, post=await self.revision(slug, id, version))
             except NotFoundError:  # purged since
-                post = await self.post(slug, id)
-        return Committed(epoch, int(seq), post, True, totals_of(totals))
+                return replace(done, post=await self.post(slug, id))
+        return done
 
     async def imported(self, slug: str, ids: Sequence[str]) -> dict[str, tuple[Post, str]]:
         """Of `ids`, those that ever were: the post now, and the fingerprint of what it was created with."""
@@ -349,9 +356,8 @@ class Store:
         return await self._ask.call("hget", self.keys.tokens, hashed)
 
     async def list_tokens(self) -> dict[str, bytes]:
-        return {
-            hashed.decode(): record for hashed, record in (await self._ask.call("hgetall", self.keys.tokens)).items()
-        }
+        held = await self._ask.call("hgetall", self.keys.tokens)
+        return {hashed.decode(): record for hashed, record in held.items()}
 
     async def revoke_token(self, hashed: str) -> bool:
         """False when there was none."""
@@ -376,19 +382,6 @@ class Store:
             else:
                 return answer
         raise StoreError(f"{self.link.place} loses its data again and again; see its log")
-
-    async def _forget(self) -> None:
-        """After a purge: have the server write its file anew, for the old one still tells what was erased."""
-        if not self.link.embedded:
-            return  # how another server keeps its files is its operator's business
-        for _ in range(100):
-            try:
-                await self.client.bgrewriteaof()
-                return
-            except LOST:
-                return
-            except ResponseError:  # one is under way, begun before the purge
-                await asyncio.sleep(0.1)
 
     def _common(self, slug: str) -> dict[str, Any]:
         """What every writing script is told."""
