@@ -29,8 +29,7 @@ SWEEP_S = 1.0
 LOOK_TURNS = 8  # sweeps in which each line is looked at once, for who takes nothing
 SLICE = 200  # readers woken between two turns of the loop: a few ms
 WAVE = 50  # readers told to leave at once
-LEAVING_PER_S = 500
-RETURNING_PER_S = 1000  # so many the other workers take without delay to those they have
+LEAVING_PER_S = 1000  # so many the other workers take without delay to those they have
 FAREWELL_S = 1.0  # for a reader to answer our close
 BYE_S = 1.0  # a reader that does not take its bye in this time is cut off
 
@@ -101,7 +100,7 @@ class Pump:
         readers = [(feed, reader) for feed in hub.feeds.values() for reader in feed.readers]
         random.shuffle(readers)
         window_s = min(within_s, len(readers) / LEAVING_PER_S)
-        spread_ms = max(2000, len(readers) * 1000 // RETURNING_PER_S - round(window_s * 1000))
+        spread_ms = max(2000, len(readers) * 1000 // LEAVING_PER_S - round(window_s * 1000))
         began = loop.time()
         for start in range(0, len(readers), WAVE):
             wave = readers[start : start + WAVE]
