@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import IO
 
 import click
@@ -37,7 +39,7 @@ async def export(run: Run, slug: str | None, everything: bool, output: str | Non
         os.makedirs(output, exist_ok=True)
     for one in slugs:
         file = os.path.join(output, f"{one}.jsonl") if output and everything else output or "-"
-        with click.open_file(file, "wb", atomic=file != "-") as opened:  # never half a file
+        with whole_file(file) if file != "-" else click.open_file("-", "wb") as opened:
             async for line in run.desk.export(one):
                 opened.write(line)
 
@@ -74,6 +76,20 @@ async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool) -> None:
         click.echo(f"{report.added} to add, {report.skipped} stored already; nothing was stored")
     else:
         click.echo(f"{report.added} added, {report.skipped} stored already {run.place.public}/live/{slug}")
+
+
+@contextlib.contextmanager
+def whole_file(path: str) -> Iterator[IO[bytes]]:
+    """A file that is there whole or not at all: what stood there stays until the new one is complete."""
+    part = f"{path}.part"
+    try:
+        with open(part, "wb") as opened:
+            yield opened
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
 
 
 class _Bar:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
@@ -40,6 +41,7 @@ PAGE_POSTS = 50
 PAGE_POSTS_MAX = 500
 # Each round is lost only to another editor's change of the same post or story, so nobody loses many.
 ROUNDS = 50
+KEY = re.compile(r"[!-~]{1,128}")
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: ids are read aloud and typed
 
 
@@ -53,7 +55,11 @@ def make_id() -> str:
 
 def digest(*parts: Any) -> str:
     """Fingerprint of a request: equal requests, equal text."""
-    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    try:
+        told = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # what a shell passes on may be no UTF-8, and a version may have any length
+        raise InvalidError("", "the request holds text that is not UTF-8, or a number beyond 64 bits") from None
+    return hashlib.sha256(told).hexdigest()[:32]
 
 
 class Desk:
@@ -94,8 +100,8 @@ class Desk:
     async def create_story(self, draft: dict[str, Any], *, key: str = "") -> Result:
         made = read(StoryDraft, draft)
         asked = digest("create_story", msgspec.to_builtins(made))
-        if replay := await self.store.answer(made.slug, key, asked):
-            return await self._told(made.slug, replay)
+        if replay := await self._answer(made.slug, key, asked):
+            return replay
         change = rules.create_story(made, self._clock())
         return await self._told(made.slug, await self.store.commit(made.slug, change, key=key, fingerprint=asked))
 
@@ -224,6 +230,7 @@ class Desk:
 
     def export(self, slug: str) -> AsyncIterator[bytes]:
         """JSON Lines: the story, then its posts in reading order."""
+        check_text("slug", slug)
         return transfer.export(self.store, slug)
 
     async def import_(
@@ -276,7 +283,12 @@ class Desk:
         raise ConflictError(f"{slug} is being changed faster than this change can be decided; try it again")
 
     async def _answer(self, slug: str, key: str, asked: str) -> Result | None:
-        replay = await self.store.answer(slug, key, asked) if key else None
+        check_text("slug", slug)
+        if not key:
+            return None
+        if not KEY.fullmatch(key):
+            raise InvalidError("Idempotency-Key", "must be 1 to 128 visible ASCII characters without spaces")
+        replay = await self.store.answer(slug, key, asked)
         return await self._told(slug, replay) if replay else None
 
     async def _told(self, slug: str, done: Committed) -> Result:

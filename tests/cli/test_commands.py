@@ -231,3 +231,32 @@ def test_the_menu_needs_no_command_module():
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert said.splitlines()[-1].split() == ["stoppress.cli.command", "stoppress.cli.main"]
+
+
+def test_a_failed_export_leaves_the_backup_that_was_there(shell, story, tmp_path):
+    backup = tmp_path / "backup.jsonl"
+    shell("export", story, "-o", str(backup))
+    kept = backup.read_bytes()
+
+    shell("export", "no-such-story", "-o", str(backup), ends=65)
+
+    assert backup.read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir()] == ["backup.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("delete", "night", "\udcff", "--yes"),
+        ("edit", "night", "p1", "--headline", "B", "--retry", "\udcff"),
+        ("export", "\udcff"),
+        ("revert", "night", "p1", "99999999999999999999999"),
+        ("edit", "night", "p1", "--headline", "B", "--expect", "99999999999999999999999"),
+    ],
+)
+def test_what_no_request_may_hold_is_a_sentence(shell, story, arguments):
+    shell("post", story, "--headline", "A", "--id", "p1")
+
+    said = shell(*arguments, ends=65)
+
+    assert len(said.stderr.splitlines()) == 1

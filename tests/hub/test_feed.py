@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from story_model import Client, Editor, Moment, encoded, histories
 
 from stoppress.hub.feed import Feed, Limits
 from stoppress.hub.frame import Batch, Frame
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
 from stoppress.wire import native, sse
+from story_model import Client, Editor, Moment, encoded, histories
 
 KEEP = 8
 
