@@ -100,7 +100,9 @@ def plain(html: str) -> str:
             in_pre = tag == "pre" and not closing
             if not lead:  # the first paragraph of a list item goes on behind its "- "
                 gap = 2
-    return unescape(re.sub(r"[ \t]+\n", "\n", re.sub(r"\n{3,}", "\n\n", "".join(out)))).strip()
+    lines = re.sub(r"\n{3,}", "\n\n", "".join(out)).split("\n")
+    # Line by line: a pattern such as `[ \t]+\n` takes time in the square of a run of spaces, and holds the GIL.
+    return unescape("\n".join(line.rstrip(" \t") for line in lines)).strip()
 
 
 _TOO_DEEP = f"nests quotes, lists or emphasis more than {NESTING} deep; use fewer levels"

@@ -181,6 +181,31 @@ def test_the_worst_64_kib_take_under_two_seconds(unit: str) -> None:
     assert time.process_time() - began < 2
 
 
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", " \n", "\t\n", "\u00a0", "\\\n"])
+@pytest.mark.parametrize(
+    "around", [("", "x"), ("```\n", "x\n```"), ("    x", "x"), ("> ", "x"), ("- ", "x"), ("x", "\nx")]
+)
+def test_long_runs_of_nothing_take_no_time(around: tuple[str, str], blank: str) -> None:
+    start, end = around
+    body = start + blank * ((BODY_BYTES - 20) // len(blank.encode())) + end
+    began = time.process_time()
+    render(body)
+    assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\t\n", "\u00a0"])
+@pytest.mark.parametrize("around", [("<pre>", "x</pre>"), ("<p>", "x</p>"), ("", "x"), ("<p ", ">x</p>"), ("<", "x")])
+def test_long_runs_of_nothing_in_html_take_no_time(around: tuple[str, str], blank: str) -> None:
+    start, end = around
+    began = time.process_time()
+    assert plain(clean(start + blank * 130_000 + end)).strip("<\u00a0 \t\n") in ("x", "")
+    assert time.process_time() - began < 1.5
+
+
+def test_blanks_at_line_ends_are_dropped() -> None:
+    assert plain("<pre>a \t\n  b  \n</pre><p>c</p>") == "a\n  b\n\nc"
+
+
 def test_a_long_word_and_odd_characters_stay_text() -> None:
     for text in ("x" * 60_000, "\u202etxet", "a\u2028b", "\ufeff", "\ud800"):
         try:
