@@ -20,12 +20,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from conftest import make_app, new_state
 from stoppress.hub.hub import Hub
 from stoppress.newsroom.errors import StoppressError, StoreError
 from stoppress.settings import Settings
 from stoppress.transport import workers
 from stoppress.transport.serve import serve
+from streams import make_app, new_state
 
 
 async def pid(request: Request) -> PlainTextResponse:

@@ -16,7 +16,7 @@ from kosoku import FailureError, _caseindex, run_fuzzingclient
 SERVER = """
     import asyncio, sys
     sys.path.insert(0, {tests!r})
-    from conftest import make_app, new_state
+    from streams import make_app, new_state
     from starlette.routing import WebSocketRoute
     from stoppress.hub.hub import Hub
     from stoppress.settings import Settings
@@ -72,7 +72,7 @@ def compression_cases() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")  # the cases'
 @pytest.mark.parametrize("loop", LOOPS)
 async def test_every_autobahn_case_passes(loop: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code = textwrap.dedent(SERVER).format(tests=str(Path(__file__).parent), loop=LOOPS[loop])
+    code = textwrap.dedent(SERVER).format(tests=str(Path(__file__).parents[1]), loop=LOOPS[loop])
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     try:
         assert server.stdout

@@ -14,12 +14,12 @@ import websockets
 from test_workers import Many, all_of, many
 from websockets.asyncio.client import connect
 
-from conftest import WAYS, make_app, tell
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
 from stoppress.transport import pump
 from stoppress.transport.pump import Pump
+from streams import WAYS, make_app, tell
 from support import until
 
 READERS = 120

@@ -26,7 +26,7 @@ from stoppress.transport.serve import ListenError, address, listen, serve
 SERVER = """
     import asyncio, contextlib, sys
     sys.path.insert(0, {tests!r})
-    from conftest import make_app, new_state, tell
+    from streams import make_app, new_state, tell
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route
     from stoppress.hub.hub import Hub
@@ -61,7 +61,7 @@ SERVER = """
 @contextlib.asynccontextmanager
 async def server(stop_s: float = 2) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """A process of its own, because signals are."""
-    tests = str(Path(__file__).parent)
+    tests = str(Path(__file__).parents[1])
     code = textwrap.dedent(SERVER).format(tests=tests, large=LARGE, stop_s=stop_s)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     try:

@@ -16,11 +16,11 @@ from websockets.client import ClientProtocol
 from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
-from conftest import make_app, uvicorn_world
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.transport import pump
 from stoppress.transport.pump import Pump
+from streams import make_app, uvicorn_world
 
 LARGE = base64.b64encode(os.urandom(60_000)).decode()
 

@@ -181,7 +181,7 @@ async def test_a_reader_that_leaves_is_forgotten(world: Any, until: Any) -> None
 
 
 async def test_a_replaced_state_reaches_everyone_as_a_snapshot(world: Any) -> None:
-    from conftest import new_state
+    from streams import new_state
 
     async with world.line() as line:
         await line.opened()

@@ -86,7 +86,8 @@ def peer_of(line: ClientConnection) -> int:
 async def many(**options: object) -> AsyncIterator[Many]:
     command = [sys.executable, str(Path(__file__).with_name("many.py"))]
     command += [f"{name}={value}" for name, value in options.items()]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}  # `streams`, for its workers too
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=env)
     try:
         assert process.stdout
         async with asyncio.timeout(20):
