@@ -1,14 +1,15 @@
 """`stoppress`: the list of commands, each imported only when it is called.
 
 Exit codes (sysexits.h): 0 done, 2 wrong usage, 65 the data breaks a rule, 69 the store or server cannot be reached,
-70 a mistake of ours, 75 the outcome is unknown (repeat with `--retry KEY`), 77 not allowed, 130 stopped by Ctrl-C.
+70 a mistake of ours, 74 a file cannot be read or written, 75 the outcome is unknown (repeat with `--retry KEY`),
+77 not allowed, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -94,4 +95,29 @@ def main(arguments: list[str] | None = None) -> Any:
         # What a terminal's encoding cannot show must not end a command that has already changed the store.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    return cli.main(args=arguments, prog_name="stoppress")
+    try:
+        return cli.main(args=arguments, prog_name="stoppress")
+    except OSError as error:
+        if not error.filename:
+            _excuse(error)
+        name = str(error.filename).removesuffix(".part")  # of an export that is not whole
+        click.echo(f"stoppress: {name}: {error.strerror}", err=True)
+        sys.exit(74)
+    except Exception as error:
+        _excuse(error)
+
+
+def _excuse(error: Exception) -> NoReturn:
+    """A sentence for what should not have happened; where, only for who looks for it."""
+    import logging
+    import os
+    import traceback
+
+    asked = os.environ.get("STOPPRESS_LOG_LEVEL", "").strip().lower() == "debug"
+    if asked or logging.getLogger().isEnabledFor(logging.DEBUG):
+        traceback.print_exception(error)
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    click.echo(
+        f"stoppress: a mistake of ours: {said}\nSTOPPRESS_LOG_LEVEL=debug shows where; please report it.", err=True
+    )
+    sys.exit(70)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from ..settings import Settings
 from . import logs
+
+log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, on_ready: Callable[[str], Any]) -> None:
@@ -32,5 +36,13 @@ def run_here(settings: Settings, on_ready: Callable[[str], Any], listening: sock
     except ImportError:
         new_event_loop = None
     logs.set_up(settings)
+    app = create_app(settings)
+
+    async def ready(address: str) -> None:
+        await app.state.board.announce(address)
+        log.info("serving at %s, process %d", address, os.getpid())
+        on_ready(address)
+
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(create_app(settings), settings, on_ready, listening))
+        runner.run(serve(app, settings, ready, listening))
+    log.info("stopped, process %d", os.getpid())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -12,6 +12,9 @@ import click
 from ..newsroom.errors import InvalidError
 from ..settings import PREFIX, Settings
 from .command import Taught
+
+OTHERS = (f"{PREFIX}URL", f"{PREFIX}TOKEN")  # of the commands
+TESTS = f"{PREFIX}TEST_"
 
 
 def settings_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,10 +64,35 @@ def serve(settings: Settings) -> None:
 
     Every option is also a variable, named beside it; an option wins.
     """
+    import logging
+
+    from . import logs
     from .run import run
 
-    run(settings, _ready)
+    logs.set_up(settings)
+    for sentence in strays(os.environ):
+        logging.getLogger(__name__).warning(sentence)
+    run(settings, lambda address: _tell(address, settings.host))
 
 
-def _ready(address: str) -> None:
+def strays(environ: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable that looks like a setting and is none."""
+    from difflib import get_close_matches
+
+    settings = [PREFIX + entry.name.upper() for entry in fields(Settings)]
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in (*settings, *OTHERS) and not name.startswith(TESTS):
+            close = get_close_matches(name, settings, n=1)
+            way_out = f"did you mean {close[0]}?" if close else "`stoppress serve --help` names them all"
+            yield f"{name} is no setting and changes nothing; {way_out}"
+
+
+def _tell(address: str, host: str) -> None:
+    from ..web.guard import is_loopback
+
     click.echo(f"{address}  (dashboard: {address}/dashboard; Ctrl-C stops)")
+    if not is_loopback(host):
+        click.echo(
+            f"Open to the network on {host}: anybody may read; the dashboard and the API need a token, "
+            "`stoppress token create --name NAME --role viewer` makes one."
+        )

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Place:
-    """What the options and the environment say of where to go: `api` is an http(s) address, or empty."""
+    """What the options and the environment say of where to go: `api` is an http(s) address, or empty.
+
+    `server`: where a server on this machine says it serves the store, once the desk is open.
+    """
 
     settings: Settings
     api: str = ""
     token: str = ""
+    server: str = ""
 
     @classmethod
     def read(cls, url: str | None, redis: str | None, data_dir: str | None, token: str | None) -> Place:
@@ -49,8 +53,8 @@ class Place:
     @property
     def public(self) -> str:
         """What paths are put behind to make an address."""
-        if self.api or self.settings.public_url:
-            return self.settings.public_url or self.api
+        if known := self.settings.public_url or self.api or self.server:
+            return known
         host = self.settings.host
         host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.settings.port}"
@@ -70,8 +74,10 @@ class Place:
                 await far.aclose()
             return
         from ..desk.desk import Desk
+        from ..store.whereabouts import known
 
         async with self.store() as store:
+            self.server = await known(store)
             yield Desk(store)
 
     @asynccontextmanager

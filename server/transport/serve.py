@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import inspect
 import logging
@@ -33,6 +34,7 @@ from .admission import SPARE, Admission, raise_descriptor_limit
 from .gate import Gate
 from .pump import Pump
 
+log = logging.getLogger(__name__)
 BACKLOG = 4096  # a storm of reconnects must not overflow it; the kernel caps it at net.core.somaxconn
 UNSENT_BYTES = 32 * 1024  # unsent data the kernel holds per line, instead of up to 4 MB: old news for a slow reader
 DEAD_MS = 300_000  # shorter kills honest slow readers, whose window may be shut for a while
@@ -40,6 +42,10 @@ _GC = (10_000, 20, 50)  # a reader is a handful of objects and no cycles; Python
 _GUARD_BYTES = 64 * 1024  # messages from readers; the endpoints' own limits are lower and say why
 _QUEUE_S = 1.0  # to accept what is queued, if more keeps coming
 _ASKING_S = 1.0  # for who was accepted last to say what it wants
+_NO_NEWS = {
+    "ASGI callable returned without completing handshake.",  # of each WebSocket that is refused with an HTTP answer
+    "Application startup failed. Exiting.",  # `serve` raises what tells why
+}
 _TURN_S = 0.02  # time for the loop to accept, and to read what came with it
 
 
@@ -103,8 +109,9 @@ async def serve(
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # uvicorn (0.54) says this of every WebSocket that was refused with an HTTP answer: an error line per refusal.
-    return record.msg != "ASGI callable returned without completing handshake."
+    """Of uvicorn's (0.54) error lines; a request that is cut off by a stop is none, with its traceback."""
+    is_cut = bool(record.exc_info) and isinstance(record.exc_info[1], asyncio.CancelledError)  # type: ignore[index]
+    return not is_cut and record.msg not in _NO_NEWS
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -148,9 +155,12 @@ def bind(settings: Settings, *, is_shared: bool = False) -> socket.socket:
 
 
 def _not_here(settings: Settings, error: OSError) -> ListenError:
-    return ListenError(
-        f"{settings.host}:{settings.port}: {error.strerror}; is another server running? --port picks another one"
-    )
+    advice = {
+        errno.EADDRINUSE: "is another server running? --port picks another one",
+        errno.EADDRNOTAVAIL: "--host takes an address of this machine, or 0.0.0.0 for all of them",
+        errno.EACCES: "this user may not listen on that port; --port picks another one",
+    }.get(error.errno or 0, "--host and --port pick another place")
+    return ListenError(f"{settings.host}:{settings.port}: {error.strerror}; {advice}")
 
 
 def address(listening: socket.socket) -> str:
@@ -302,6 +312,8 @@ class _Server(uvicorn.Server):
             self._abort()
 
     async def _see_off(self, sockets: list[socket.socket]) -> None:
+        if self._hub is not None:
+            log.info("draining, %d readers", self._hub.readers)
         if not self._has_successor:
             await asyncio.sleep(self._settings.notice)
             await _while(lambda: any(is_queued(listening) for listening in sockets), _QUEUE_S)

@@ -22,6 +22,7 @@ from ..hub.hub import Hub
 from ..hub.stats import Histogram
 from ..newsroom.times import format_time
 from ..store.store import Store
+from ..store.whereabouts import announce
 from .metrics import LATENCIES, families, resident_bytes, whole
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Board:
     def __init__(self, hub: Hub, store: Store, worker: str, *, node: str = "", place: str = "") -> None:
         self.worker = worker
         self.place = place
+        self.address = ""  # what is told to commands on this machine
         self.latest: dict[str, Any] = {}
         self._node = node
         self._began = time.time()
@@ -60,11 +62,18 @@ class Board:
                 turn, self._turn = self._turn, asyncio.Event()
                 turn.set()
                 await self._tell(self._own)
+                if self.address:
+                    await announce(self._store, self.address)
                 await asyncio.sleep(EVERY_S - time.time() % EVERY_S)
         finally:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
+
+    async def announce(self, address: str) -> None:
+        """Readers are served at `address`, or at the public one; known from now on until this worker ends."""
+        self.address = self._store.settings.public_url or address
+        await announce(self._store, self.address)
 
     async def goodbye(self) -> None:
         """The others need not wait for this worker."""
