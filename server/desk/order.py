@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ..newsroom.times import format_time, parse_time
+from ..newsroom.errors import InvalidError
+from ..newsroom.times import kept_time, parse_time
 from .lines import Entry, wrong
 
 
@@ -34,7 +35,10 @@ def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
         assert ms is not None
         while used.setdefault(ms, entry.post.id) != entry.post.id:
             ms -= 1
-        entry.post.sort_time = format_time(ms)
+        try:
+            entry.post.sort_time = kept_time(ms, "sort_time")
+        except InvalidError as error:
+            raise wrong(entry.line, error.field, f"{error.rule}; the place that is free for it does not") from None
 
 
 def _fill(

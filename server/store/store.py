@@ -20,7 +20,7 @@ from ..hub.state import StoryState
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError
 from ..newsroom.model import Change, Post, Story, Totals
 from ..newsroom.public import is_listed, key_event, public_post, story_view
-from ..newsroom.times import format_time, parse_time
+from ..newsroom.times import format_time, kept_time, parse_time
 from ..settings import Settings
 from .asker import Asker
 from .keys import Keys
@@ -235,7 +235,7 @@ class Store:
                 return await self.settle(slug, given, fingerprint, same)
             if word == b"tie":
                 assert change.post
-                change.post.sort_time = format_time(int(answer[1]))
+                change.post.sort_time = kept_time(int(answer[1]), "sort_time")
             elif word == b"stale" and story_of(answer[1]) == change.story_was:
                 story_was = answer[1]  # the same story, written with other bytes by another release
             elif word == b"lost":
@@ -317,7 +317,7 @@ class Store:
                 return int(answer[3]), int(answer[4])
             if word == b"ties":
                 for index, free in pairs(answer[1]):
-                    posts[int(index)].sort_time = format_time(int(free))
+                    posts[int(index)].sort_time = kept_time(int(free), "sort_time")
             elif word == b"lost":
                 await self.renew(slug, answer[1].decode())
             else:

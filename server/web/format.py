@@ -31,6 +31,10 @@ EMPTY_POST: dict[str, Any] = dict.fromkeys(Post.__struct_fields__, "")  # strict
 STATE_SKIP = frozenset({"content_html", "body", "article_body"})
 LONG_PINNED_CHARS = 700
 CORRECTION_NAMES = {"correction": "Correction", "clarification": "Clarification", "retraction": "Retraction"}
+_FIRST_SECOND = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())
+_LAST_SECOND = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
+# A page brings what it needs of a zone, but no more than this: one mistyped year must not make it megabytes.
+ZONE_YEARS_BACK, ZONE_YEARS_AHEAD = 20, 10
 
 
 class Local(NamedTuple):
@@ -72,7 +76,9 @@ def _offset_label(minutes: int) -> str:
 
 def local(at: str, zone: str) -> Local:
     """`at` (RFC 3339) as people in `zone` read it."""
-    moment = datetime.fromtimestamp(parse_time(at) // 1000, UTC)
+    # The first and last days of the calendar have no local time everywhere; nothing that is kept lies there.
+    seconds = min(max(parse_time(at) // 1000, _FIRST_SECOND), _LAST_SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC)
     # Whole minutes of offset, as in the table the browser has: before 1970 some zones had seconds.
     there = moment.astimezone(_zone(zone))
     shown = moment + timedelta(minutes=_minutes(there))
@@ -166,10 +172,12 @@ def _at_minute(zone: ZoneInfo, minute: int) -> tuple[int, str]:
 
 def zone_table(story: dict[str, Any], times: Iterable[str], now_ms: int) -> dict[str, Any]:
     """`{zone: {"from": ms, "to": ms, "spans": [[ms, minutes, name], …]}}` for the story's zones, wide enough for
-    `times` and for the next year."""
-    years = [int(time[:4]) for time in times if time] + [int(format_time(now_ms)[:4])]
-    first, last = max(min(years) - 1, 1970), min(max(years) + 1, 9998)
-    # 1 January of the year after `last`, in ms: beyond it a browser falls back to its own knowledge.
+    `times` and for the next year, within ZONE_YEARS_BACK and ZONE_YEARS_AHEAD of now."""
+    now = int(format_time(now_ms)[:4])
+    years = [int(time[:4]) for time in times if time] + [now]
+    first = max(min(years) - 1, now - ZONE_YEARS_BACK, 1970)
+    last = min(max(years) + 1, now + ZONE_YEARS_AHEAD)
+    # 1 January of the year after `last`, in ms: outside, a browser falls back to its own knowledge.
     until = int(datetime(last + 1, 1, 1, tzinfo=UTC).timestamp()) * 1000
     table = {}
     for zone in story_zones(story):

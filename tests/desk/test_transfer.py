@@ -203,6 +203,7 @@ BAD = [
     ({"id": "x", "status": "draft"}, "status: invalid enum value"),
     ({"id": "x", "date_published": "yesterday"}, "date_published: is not an RFC 3339 time"),
     ({"id": "x", "sort_time": "2026-11-03T20:00:00"}, "sort_time: needs a zone"),
+    ({"id": "x", "date_modified": "0001-01-01T00:00:00Z"}, "date_modified: must lie in the years 1900 to 2200"),
     ({"id": "x", "images": [{"url": "javascript:alert(1)"}]}, "images[0].url: must be"),
     ({"id": "x", "images": [{"url": "/a.jpg"}] * 21}, "images: must be"),
     (STORY, "story: may only stand in the first line"),
@@ -248,6 +249,25 @@ async def test_a_missing_sort_time_without_room_is_refused(desk):
     assert caught.value.extra["line"] == 3
     await desk.import_("night", lines(STORY, rows[0], rows[1], rows[3]))
     assert await ids(desk) == ["a", "b", "d"]
+
+
+async def test_a_place_before_the_first_year_is_refused(desk):
+    first = "1900-01-01T00:00:00Z"
+    rows = [{"id": "a", "headline": "h", "sort_time": first}, {"id": "b", "headline": "h", "sort_time": first}]
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("night", lines(STORY, *rows))
+    assert caught.value.detail.startswith("line 3: sort_time: must lie in the years 1900 to 2200")
+    assert await desk.stories() == []
+
+
+async def test_a_tie_at_the_end_of_the_last_year_is_refused(desk):
+    await desk.create_story({"slug": "night", "headline": "h"})
+    last = {"headline": "h", "sort_time": "2200-12-31T23:59:59.999Z"}
+    await desk.publish("night", {"id": "a", **last})
+    with pytest.raises(InvalidError) as caught:
+        await desk.publish("night", {"id": "b", **last})
+    assert caught.value.field == "sort_time"
+    assert await ids(desk) == ["a"]
 
 
 async def test_a_stored_id_is_skipped_if_it_says_the_same_and_refused_if_not(desk):
