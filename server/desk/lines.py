@@ -30,7 +30,7 @@ class StoryLine(Story, kw_only=True, forbid_unknown_fields=True):
 
     url: str = ""
     status: Literal["upcoming", "live", "ended"] = "live"
-    version: Annotated[int, Meta(ge=1)] = 1
+    version: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
     post_count: int = 0
     listed_count: int = 0
     date_modified: str = ""

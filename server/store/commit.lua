@@ -34,6 +34,8 @@ if A.pin and A.pin ~= '' and A.pin ~= A.id then
   local version = redis.call('HGET', VERSIONS, A.pin)
   if version ~= A.pinned_version then return version and {'version', A.pin, version} or {'nopost', A.pin} end
 end
+local refused = epoch and uncountable()
+if refused then return refused end
 
 -- Nothing above this line writes; nothing below it can refuse.
 if not epoch then

@@ -25,6 +25,9 @@ for n = 1, tonumber(A.posts) do
   end
 end
 if #ties > 0 then return {'ties', ties} end
+if not is_count(A.version) then return {'uncountable', 'version'} end
+local refused = epoch and uncountable()
+if refused then return refused end
 
 -- Nothing above this line writes; nothing below it can refuse.
 if not epoch then

@@ -32,6 +32,21 @@ local function totals()
     .. ',"date_modified":"' .. held[4] .. '","pinned_post_id":' .. pinned
 end
 
+-- A number that HINCRBY takes, with more room above it than changes will ever fill: below 2^53, as `whole` writes it.
+local function is_count(text)
+  local number = tonumber(text)
+  return number ~= nil and math.abs(number) < 2 ^ 53 and whole(number) == text
+end
+
+-- A script that fails midway keeps what it wrote. So the fields it will count up are looked at before it writes: nil,
+-- or the answer that refuses.
+local function uncountable()
+  for _, field in ipairs({'seq', 'version', 'post_count', 'listed_count'}) do
+    local held = redis.call('HGET', META, field)
+    if not is_count(held or '') then return {'uncountable', field} end
+  end
+end
+
 local function begin(doc, status)
   redis.call('HSET', META, 'epoch', A.fresh, 'seq', 0, 'run_id', run_id(), 'doc', doc, 'status', status,
     'version', 0, 'post_count', 0, 'listed_count', 0, 'date_modified', '', 'pinned_post_id', '')

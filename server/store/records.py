@@ -168,4 +168,9 @@ def refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
         return VersionError(f"post {detail[0]}", int(detail[1]))
     if word == "nopost":
         return NotFoundError(f"there is no post {detail[0]} in {slug}")
+    if word == "uncountable":
+        return StoreError(
+            f"nothing was stored: the {detail[0]} of the story {slug} is no whole number below 2^53 to count on from; "
+            "export the story, correct its first line, and import it under another slug"
+        )
     return StoreError(f"the store's script gave an answer nobody knows: {word}")

@@ -228,6 +228,7 @@ async def test_a_bad_line_is_named_and_nothing_is_stored(desk, bad, rule):
         ([b"\n", b"  \n"], InvalidError, "the file is empty"),
         ([{"story": {"headline": "h", "zone": "UTC"}}], InvalidError, "line 1: story.zone: is not a field"),
         ([{"story": {}}], InvalidError, "line 1: story.headline: is missing"),
+        ([{"story": {"headline": "h", "version": 2**63 - 2}}], InvalidError, "line 1: story.version: must be"),
         ([{"story": 1}], InvalidError, "line 1: story: must be a JSON object"),
         ([{"story": {"headline": "h"}, "id": "x"}], InvalidError, "line 1: id: must not stand beside story"),
         ([{"story": {"headline": "h", "pinned_post_id": "x"}}], InvalidError, "line 1: story.pinned_post_id: names"),

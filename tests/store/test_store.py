@@ -11,7 +11,7 @@ import pytest
 from newsdesk import NOW, create, draft
 
 from stoppress.newsroom import rules
-from stoppress.newsroom.errors import ConflictError, GoneError, NotFoundError, VersionError
+from stoppress.newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, VersionError
 from stoppress.newsroom.model import Change, Correction, Post, PostPatch, StoryPatch, Totals
 from stoppress.newsroom.times import format_time
 from stoppress.store.store import StaleStoryError, Store
@@ -415,6 +415,32 @@ async def test_imported_ties_are_moved_apart(store: Store) -> None:
     await store.import_batch("fire", None, Totals(), posts, ["c"] * 5, True)
     held, _ = await store.page("fire")
     assert sorted(post.sort_time for post in held) == [format_time(NOW + n) for n in range(6)]
+
+
+@pytest.mark.parametrize("field", ["version", "post_count", "listed_count"])
+@pytest.mark.parametrize("held", [2**63 - 1, 2**53, "1.5", "many", ""])
+async def test_a_counter_that_cannot_go_on_stops_a_change_before_it_begins(store: Store, field: str, held) -> None:
+    await create(store)
+    await store.commit("fire", draft("a"))
+    meta = store.keys.of("fire", "meta")
+    await store.client.hset(meta, field, held)
+    everything = [store.keys.of("fire", part) for part in ("posts", "order", "log", "revisions", "versions", "created")]
+    before = [await store.client.dump(key) for key in (meta, *everything)]
+
+    for change in (draft("b"), rules.delete(draft("a").post, NOW, purge=True)):
+        with pytest.raises(StoreError, match=f"nothing was stored: the {field}"):
+            await store.commit("fire", change)
+    with pytest.raises(StoreError, match=f"nothing was stored: the {field}"):
+        await store.import_batch("fire", None, Totals(), [draft("c").post], ["c"], True)
+
+    assert [await store.client.dump(key) for key in (meta, *everything)] == before
+
+
+async def test_an_imported_version_that_cannot_be_counted_is_refused(store: Store) -> None:
+    await create(store)
+    with pytest.raises(StoreError, match="nothing was stored"):
+        await store.import_batch("fire", None, Totals(version=2**63 - 1), [draft("c").post], ["c"], True)
+    assert (await store.page("fire"))[0] == []
 
 
 async def test_tokens(store: Store) -> None:
