@@ -11,9 +11,12 @@ import { withCommas } from "./times.js";
 
 const KEPT = 120; // samples: two minutes
 const SILENT_MS = 3_000;
+const MEAN_OF = 10; // seconds: single events come and go too fast to be read
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-/** @type {Record<string, number[]>} */
+/** @type {Record<string, number[]>} what is drawn */
 const past = { readers: [], events_per_s: [], deliveries_per_s: [], at_head: [] };
+/** @type {Record<string, number[]>} the last samples of a rate */
+const recent = { events_per_s: [], deliveries_per_s: [] };
 
 let failures = 0;
 let heardAt = 0;
@@ -52,13 +55,21 @@ function tellLine() {
 
 /** @param {any} sample */
 function show(sample) {
-  const written = { ...sample, at_head: sample.at_head };
+  const written = { ...sample };
+  for (const [name, values] of Object.entries(recent)) {
+    values.push(Number(sample[name] ?? 0));
+    if (values.length > MEAN_OF) values.shift();
+    written[name] = values.reduce((sum, value) => sum + value, 0) / values.length;
+  }
   for (const [name, values] of Object.entries(past)) {
     values.push(Number(written[name] ?? 0));
     if (values.length > KEPT) values.shift();
     const number = document.querySelector(`[data-number="${name}"]`);
     if (number) number.textContent = name === "at_head" ? share(written[name], sample.readers) : figure(written[name]);
-    draw(/** @type {SVGElement} */ (document.querySelector(`[data-spark="${name}"]`)), values, name === "at_head" ? 1 : 0);
+    const most = Math.max(name === "at_head" ? 1 : 0, ...values);
+    draw(/** @type {SVGElement} */ (document.querySelector(`[data-spark="${name}"]`)), values, most);
+    const top = document.querySelector(`[data-top="${name}"]`);
+    if (top) top.textContent = name === "at_head" ? "0 to 100 %" : `0 to ${figure(most)}`;
   }
   for (const row of document.querySelectorAll("[data-latency]")) {
     const held = sample.latency_ms?.[/** @type {HTMLElement} */ (row).dataset.latency ?? ""] ?? {};
@@ -88,10 +99,11 @@ function rows(body, wanted) {
     cells.map((cell, n) => h("td", { class: n > 0 && "number" }, cell || "–")))));
 }
 
-/** A line of the last two minutes, newest at the right edge. @param {SVGElement} svg @param {number[]} values @param {number} least */
-function draw(svg, values, least) {
-  const top = Math.max(least, ...values) * 1.08 || 1;
-  const points = values.map((value, n) => `${(KEPT - values.length + n).toFixed(1)},${(31 - (value / top) * 29).toFixed(1)}`);
+/** A line of the last two minutes, newest at the right edge. @param {SVGElement} svg @param {number[]} values @param {number} most the value at the upper edge */
+function draw(svg, values, most) {
+  const known = values.map((value, n) => `${KEPT - values.length + n},${(31 - (value / (most || 1)) * 30).toFixed(1)}`);
+  // Nothing is known of before the page was opened: that stretch lies on the baseline.
+  const points = values.length < KEPT ? ["0,31", `${KEPT - values.length},31`, ...known] : known;
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   line.setAttribute("points", points.join(" "));
   line.setAttribute("vector-effect", "non-scaling-stroke");

@@ -3,17 +3,19 @@
  * The reader page, alive: takes the page as the server drew it, at its position, and keeps it equal to a fresh load.
  *
  * Message → fold (pure) → paint. Two rules of paint: what is being read does not move (`keepPlace`), and a post that
- * would push it waits behind the pill until the reader asks or is at the top anyway. Each painted event is told to the
+ * would push it waits behind the pill until the reader asks or sees only the top anyway. The pill tells of every new post
+ * that is not on the screen, and points to it. Each painted event is told to the
  * page as a `stoppress:painted` event and a performance mark, and to the server (`seen`) by a sample of readers.
  */
 
 import { fold, Gap } from "./fold.js";
 import { h, refill, remember, showPosts, View } from "./render.js";
 import { Line } from "./socket.js";
-import { Times, withCommas } from "./times.js";
+import { direction, Times, withCommas } from "./times.js";
 
 const NOTICE_AFTER_MS = 2_500;
 const SPEAK_EVERY_MS = 4_000;
+const SEEN_BY = 0.9; // of the screen's height: a post that begins above this line is seen
 const SEEN_PER_10_S = 8; // the server closes a reader that says more than 10
 
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -29,7 +31,7 @@ const focus = /** @type {HTMLElement | null} */ (list.querySelector(".is-focus")
 const isWindow = () => state.newer; // a page of older posts, or a permalink: new posts are elsewhere
 /** @type {Set<string>} new posts that wait behind the pill */
 const waiting = new Set();
-/** @type {Set<string>} new posts beyond a window, or below the fold in oldest-first order */
+/** @type {Set<string>} new posts beyond a window, or in the page but not yet on the screen */
 const elsewhere = new Set();
 let provable = true;
 /** @type {any[] | null} messages that wait while something is read again */
@@ -68,6 +70,8 @@ function takeOver() {
   document.addEventListener("visibilitychange", noteReading);
   document.addEventListener("keydown", (event) => event.key === "Escape" && !pill.hidden && pill.classList.add("is-dismissed"));
   addEventListener("popstate", () => setSort(new URL(location.href).searchParams.get("sort") ?? state.story.default_sort));
+  const address = /** @type {HTMLAnchorElement} */ ($("address"));
+  address.textContent = address.href; // whole, for print
   document.documentElement.dataset.script = "on";
 }
 
@@ -123,22 +127,28 @@ function meet(before, received) {
   const top = before.posts[0]?.sort_time ?? "";
   const fresh = state.posts.filter((post) => !known.has(post.id) && post.sort_time > top && post.status === "published");
   if (isWindow() && received.type === "post.published" && !held.has(received.post.id)) elsewhere.add(received.post.id);
-  for (const id of [...waiting]) if (!held.has(id)) waiting.delete(id);
+  // A withdrawn post is no news: its note appears in its place, without a call.
+  const published = new Set(state.posts.filter((post) => post.status === "published").map((post) => post.id));
+  for (const id of [...waiting]) if (!published.has(id)) waiting.delete(id);
+  if (!isWindow()) for (const id of [...elsewhere]) if (!published.has(id)) elsewhere.delete(id);
   if (received.type === "post.deleted" || received.type === "post.withdrawn") elsewhere.delete(received.post_id ?? received.post.id);
   const inserting = sort === "newest" && fresh.length > 0 && atTop();
-  if (sort === "newest" && !inserting) for (const post of fresh) waiting.add(post.id);
-  if (sort === "oldest" && !isWindow()) for (const post of fresh) elsewhere.add(post.id);
+  if (!isWindow()) for (const post of fresh) (sort === "oldest" || inserting ? elsewhere : waiting).add(post.id);
   if (fresh.length) {
     speak(fresh.length === 1 ? `New post: ${fresh[0].headline ?? ""}` : `${fresh.length} new posts. Latest: ${fresh[0].headline ?? ""}`);
   }
   return inserting;
 }
 
-/** At the top of the stream, and looking: new posts may come in by themselves. */
+/** At the top of the page or with the posts below what is being read, and looking: new posts may come in by themselves. */
 function atTop() {
   if (document.visibilityState !== "visible" || focus) return false;
-  return scrollY <= 4 || list.getBoundingClientRect().top >= -8;
+  return scrollY <= 4 || list.getBoundingClientRect().top >= innerHeight / 2;
 }
+
+/** The row of a post, and whether it is below what can be seen. @param {string} id */
+const rowOf = (id) => /** @type {HTMLElement | null} */ (document.getElementById(`post-${id}`)?.closest("li") ?? null);
+const isBelow = (/** @type {Element} */ row) => row.getBoundingClientRect().top >= innerHeight * SEEN_BY;
 
 /** Draw the state; nothing that is being read moves. */
 function paint({ inserting = false } = {}) {
@@ -159,18 +169,20 @@ function paint({ inserting = false } = {}) {
     refill($("empty"), h("div", {}, view.empty()));
     $("empty").hidden = shown.length > 0;
     const added = showPosts(list, sort === "newest" ? shown : shown.toReversed(), view);
-    if (list.childElementCount > added.length + 1) for (const row of added) highlight(row);
+    // Of those that are out of sight, `noteReading` takes care.
+    if (list.childElementCount > added.length + 1) for (const row of added) if (!isBelow(row)) highlight(row);
   });
   root.className = `story is-${state.story.status}`;
   root.lang = state.story.language || "en";
+  root.dir = direction(state.story.language);
   if (state.story.status === "deleted") say("This story has been removed.");
   showPill();
   noteReading();
 }
 
-/** @param {HTMLElement} row */
+/** @param {HTMLElement | null} row */
 function highlight(row) {
-  if (calm.matches) return;
+  if (!row || calm.matches || list.childElementCount <= 2) return; // a day's name and the only post
   row.classList.add("is-new");
   row.addEventListener("animationend", () => row.classList.remove("is-new"), { once: true });
 }
@@ -211,31 +223,42 @@ function showPill() {
     pill.textContent = words;
     pill.classList.remove("is-dismissed");
   }
-  pill.classList.toggle("points-down", sort === "oldest" && !isWindow());
+  const row = rowOf(pillTarget() ?? "");
+  pill.classList.toggle("points-down", row !== null && isBelow(row));
   document.title = `${count ? `(${count}) ` : ""}${state.story.headline}`;
+}
+
+/** The post that the pill leads to: the newest, or in oldest-first order the first that was not seen. */
+function pillTarget() {
+  const unseen = state.posts.filter((post) => waiting.has(post.id) || elsewhere.has(post.id));
+  return unseen.at(sort === "newest" ? 0 : -1)?.id;
 }
 
 function answerPill() {
   if (isWindow()) return location.assign(`${state.story.url}?sort=${sort}`);
-  const newest = [...waiting, ...elsewhere].map((id) => state.posts.find((post) => post.id === id)).filter(Boolean);
-  const first = newest.sort((a, b) => ((a?.sort_time ?? "") < (b?.sort_time ?? "") ? 1 : -1)).at(sort === "newest" ? 0 : -1);
+  const target = pillTarget();
+  const below = [...elsewhere];
   waiting.clear();
   elsewhere.clear();
   paint({ inserting: true });
-  if (first) goTo(first.id);
+  for (const id of below) highlight(rowOf(id));
+  if (target) goTo(target);
 }
 
 /** What the reader has in view is not new any more. */
 function noteReading() {
   if (document.visibilityState !== "visible") return;
   if (waiting.size && atTop()) {
+    for (const id of waiting) elsewhere.add(id);
     waiting.clear();
     return paint({ inserting: true });
   }
   if (elsewhere.size && !isWindow()) {
     for (const id of [...elsewhere]) {
-      const box = document.getElementById(`post-${id}`)?.getBoundingClientRect();
-      if (!box || box.top < innerHeight * 0.9) elsewhere.delete(id);
+      const row = rowOf(id);
+      if (row && isBelow(row)) continue;
+      elsewhere.delete(id);
+      highlight(row);
     }
     showPill();
   }

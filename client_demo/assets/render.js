@@ -49,7 +49,7 @@ export class View {
 
   /** @param {string} at @param {string} day */
   time(at, day, title = false) {
-    return h("time", { datetime: at, title: title && this.times.fullTime(at, this.story) }, this.times.nearTime(at, day, this.zone));
+    return h("time", { datetime: at, title: title && this.times.fullTime(at, this.story), dir: "ltr" }, this.times.nearTime(at, day, this.zone));
   }
 
   /** @param {any[] | undefined} list @param {string} [said] */
@@ -70,7 +70,7 @@ export class View {
         height: sized ? image.height : null, loading: lazy ? "lazy" : null, decoding: "async",
       }),
       (image.caption || image.credit_text) && h("figcaption", { dir: "auto" },
-        image.caption && span("caption", image.caption), image.credit_text && span("credit", image.credit_text)));
+        image.caption && span("caption", image.caption), image.caption && image.credit_text && " ", image.credit_text && span("credit", image.credit_text)));
   }
 
   /** @param {any} post @param {string} day */
@@ -81,7 +81,7 @@ export class View {
     return h("p", { class: "when" },
       h("a", { class: "permalink", href: post.url, title: this.times.fullTime(at, this.story) },
         !post.date_published && span("prefix", "Updated "),
-        h("time", { datetime: at }, t.day !== day && span("date", `${t.short}, `), span("clock", t.clock), " ", span("zone", t.zone))));
+        h("time", { datetime: at, dir: "ltr" }, t.day !== day && span("date", `${t.short}, `), span("clock", t.clock), " ", span("zone", t.zone))));
   }
 
   /** @param {any} post @param {boolean} isPinned */
@@ -109,19 +109,21 @@ export class View {
       (post.credit_note || withNames.length > 0) && h("p", { class: "contributed", dir: "auto" },
         post.credit_note && span("note", post.credit_note), withNames.length > 0 && span("with", `With ${joined(withNames)}.`)),
       (changed || post.change_note) && h("p", { class: "changed" },
-        span("mark-updated", "Updated", post.date_modified && [" ", this.time(post.date_modified, day, true)]),
+        h("span", { class: "mark-updated", dir: "ltr" }, "Updated", post.date_modified && [" ", this.time(post.date_modified, day, true)]),
         post.change_note && h("span", { class: "change-note", dir: "auto" }, post.change_note)));
   }
 
-  /** @param {any} post @param {boolean} [copy] the pinned copy: only the original owns the ids */
+  /** @param {any} post @param {boolean} [copy] the pinned copy: only the original has `post-ID` and `head-ID` */
   article(post, copy = false) {
     const day = this.times.local(post.sort_time, this.zone).day;
     const own = !copy, isPinned = own && this.story.pinned_post_id === post.id;
     const asked = own && this.focus === post.id;
+    const headId = `${copy ? "pinned-head-" : "head-"}${post.id}`;
+    const { clock } = this.times.local(post.date_published || post.sort_time, this.zone);
     const focus = asked ? " is-focus" : "";
     const data = { tabindex: asked && "-1", autofocus: asked, "data-id": post.id, "data-version": post.version, "data-sort": post.sort_time };
     if (post.status === "withdrawn") {
-      return h("article", { class: `post is-withdrawn${focus}`, id: own && `post-${post.id}`, ...data },
+      return h("article", { class: `post is-withdrawn${focus}`, id: own && `post-${post.id}`, ...data, "aria-label": `Withdrawn post, ${clock}` },
         this.when(post, day),
         h("div", { class: "main" }, this.marks(post, isPinned),
           h("p", { class: "withdrawn" }, h("strong", { class: "kind" }, "This post was withdrawn"),
@@ -132,12 +134,12 @@ export class View {
     const people = this.people(post.authors, post.byline);
     return h("article", {
       class: `post${marks}${focus}`, id: own && `post-${post.id}`, ...data,
-      "aria-labelledby": own && post.headline && `head-${post.id}`,
+      "aria-labelledby": post.headline ? headId : null, "aria-label": post.headline ? null : `Post, ${clock}`,
     },
     this.when(post, day),
     h("div", { class: "main" },
       this.marks(post, isPinned),
-      post.headline && h("h3", { class: "headline", id: own && `head-${post.id}`, dir: "auto" }, post.headline),
+      post.headline && h("h3", { class: "headline", id: headId, dir: "auto" }, post.headline),
       (post.byline || post.authors?.length) && h("p", { class: "byline", dir: "auto" },
         post.byline && span("verbatim", post.byline), people.length > 0 && span("people", people)),
       (post.images ?? []).map((/** @type {any} */ image) => this.picture(image, true)),
@@ -160,11 +162,11 @@ export class View {
     const { status, coverage_start_time: start, coverage_end_time: end } = this.story;
     if (status === "live") return h("p", { class: "status is-live" }, span("flag", "Live"));
     if (status === "upcoming") {
-      return h("p", { class: "status is-upcoming" }, span("flag", "Coming up"), start && span("status-time", "Starts ", this.time(start, "", true)));
+      return h("p", { class: "status is-upcoming" }, span("flag", "Coming up"), start && h("span", { class: "status-time", dir: "ltr" }, "Starts ", this.time(start, "", true)));
     }
     if (status === "ended") {
       return h("p", { class: "status is-ended" }, span("flag", "Ended"),
-        span("status-time", "Live coverage has ended", end && [" · ", this.time(end, "", true)]));
+        h("span", { class: "status-time", dir: "ltr" }, "Live coverage has ended", end && [" · ", this.time(end, "", true)]));
     }
     return h("p", { class: "status is-ended" }, span("flag", "Removed"));
   }
@@ -177,10 +179,11 @@ export class View {
       description && h("p", { class: "standfirst", dir: "auto" }, description),
       h("div", { class: "meta" },
         authors?.length > 0 && h("p", { class: "story-byline", dir: "auto" }, "By ", this.people(authors, "", false)),
-        modified && h("p", { class: "updated" }, "Updated ",
+        modified && h("p", { class: "updated", dir: "ltr" }, "Updated ",
           h("time", { datetime: modified, title: this.times.fullTime(modified, this.story) },
             span("date", `${this.times.local(modified, this.zone).date}, `),
             this.times.inZones(modified, this.story).map((text, n) => (n ? [" ", span("zone-time other", text)] : span("zone-time", text)))))),
+      h("a", { class: "to-latest", href: "#posts" }, "Go to the posts"),
       lead && this.picture(lead, false));
   }
 
@@ -200,14 +203,14 @@ export class View {
       h("ol", { class: "keys", reversed: true }, entries.map((entry) => {
         const t = local(entry);
         return h("li", { "data-id": entry.id }, h("a", { href: shown.has(entry.id) ? `#post-${entry.id}` : entry.url },
-          h("time", { datetime: entry.date_published || entry.sort_time }, `${t.day !== first ? `${t.short}, ` : ""}${t.clock}`),
+          h("time", { datetime: entry.date_published || entry.sort_time, dir: "ltr" }, `${t.day !== first ? `${t.short}, ` : ""}${t.clock}`),
           h("span", { class: "key-text", dir: "auto" }, entry.headline || "Untitled")));
       }))]);
   }
 
   empty() {
     const { status } = this.story;
-    return h("p", { class: "empty" },
+    return h("p", { class: "empty", dir: "ltr" },
       status === "ended" || status === "deleted" ? "No posts were published."
         : status === "upcoming" ? "Coverage is about to start. The first post will appear here by itself."
           : "Nothing yet. The first post will appear here by itself.");
@@ -241,7 +244,7 @@ export function showPosts(list, posts, view) {
     const t = view.times.local(post.sort_time, view.zone);
     if (t.day !== past) {
       const key = `day-${t.day}`;
-      wanted.push(rows.get(key) ?? h("li", { class: "day", "data-key": key }, h("h2", { class: "day-name" }, `${t.weekday} ${t.date}`)));
+      wanted.push(rows.get(key) ?? h("li", { class: "day", "data-key": key }, h("h2", { class: "day-name", dir: "ltr" }, `${t.weekday} ${t.date}`)));
       past = t.day;
     }
     let row = /** @type {any} */ (rows.get(`post-${post.id}`));

@@ -9,6 +9,8 @@
 
 const SILENCE_MS = 60_000; // the server speaks every 20 to 25 s; three missed beats are a dead line
 const FIRST_RETRY_MS = 1_000;
+const FEW_FAILURES = 5; // a server that restarts is back within seconds: wait no longer than
+const FEW_RETRY_MS = 4_000;
 const LAST_RETRY_MS = 30_000;
 const HELLO_MS = 15_000;
 const SOCKETS_BEFORE_SSE = 3;
@@ -121,7 +123,8 @@ export class Line {
     const hint = this.retryMs;
     this.retryMs = null;
     if (hint === null) this.failures += 1;
-    const most = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.failures - 1));
+    const few = this.failures <= FEW_FAILURES;
+    const most = Math.min(few ? FEW_RETRY_MS : LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.failures - 1));
     this.#later(hint ?? Math.random() * most);
   }
 

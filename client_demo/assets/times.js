@@ -12,7 +12,9 @@
 const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
   "November", "December"];
-const LONG_PINNED_CHARS = 700;
+const LONG_PINNED_CHARS = 400;
+const RTL_LANGUAGES = new Set("ar arc ckb dv fa he iw ji ks nqo ps sd syr ug ur yi".split(" "));
+const RTL_SCRIPTS = new Set("adlm arab hebr mand nkoo rohg samr syrc thaa".split(" "));
 
 const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
 
@@ -124,6 +126,13 @@ export function countPosts(count) {
 /** @param {number} count */
 export function withCommas(count) {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `rtl` or `ltr`, by the story's language tag. @param {string | undefined} language */
+export function direction(language) {
+  const [primary, ...rest] = (language || "en").toLowerCase().split("-");
+  const script = rest.find((part) => /^[a-z]{4}$/.test(part));
+  return (script ? RTL_SCRIPTS.has(script) : RTL_LANGUAGES.has(primary)) ? "rtl" : "ltr";
 }
 
 /** Whether a pinned copy is folded until the reader opens it. @param {any} post */

@@ -29,8 +29,12 @@ MONTHS = (
 )
 EMPTY_POST: dict[str, Any] = dict.fromkeys(Post.__struct_fields__, "")  # strict templates want every name
 STATE_SKIP = frozenset({"content_html", "body", "article_body"})
-LONG_PINNED_CHARS = 700
+LONG_PINNED_CHARS = 400
+# Languages written from right to left, unless their tag names another script; and the scripts that are.
+RTL_LANGUAGES = frozenset("ar arc ckb dv fa he iw ji ks nqo ps sd syr ug ur yi".split())
+RTL_SCRIPTS = frozenset("adlm arab hebr mand nkoo rohg samr syrc thaa".split())
 CORRECTION_NAMES = {"correction": "Correction", "clarification": "Clarification", "retraction": "Retraction"}
+
 _FIRST_SECOND = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())
 _LAST_SECOND = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
 # A page brings what it needs of a zone, but no more than this: one mistyped year must not make it megabytes.
@@ -135,6 +139,13 @@ def count_posts(count: int) -> str:
     return "No posts yet" if count == 0 else "1 post" if count == 1 else f"{count:,} posts"
 
 
+def direction(language: str | None) -> str:
+    """`rtl` or `ltr`, by the story's language tag: `ar`, `fa-IR`, `az-Arab`, but not `ur-Latn`."""
+    primary, *rest = (language or "en").lower().split("-")
+    script = next((part for part in rest if len(part) == 4 and part.isalpha()), "")
+    return "rtl" if (script in RTL_SCRIPTS if script else primary in RTL_LANGUAGES) else "ltr"
+
+
 def is_long(post: dict[str, Any]) -> bool:
     """Whether a pinned copy is folded until the reader opens it."""
     return len(post.get("content_html") or "") > LONG_PINNED_CHARS or bool(post.get("images"))
@@ -235,6 +246,7 @@ def install(env: Any) -> None:
         names=names,
         joined=joined,
         count_posts=count_posts,
+        direction=direction,
         is_long=is_long,
     )
     env.globals.update(page_state=page_state, story_zones=story_zones, correction_names=CORRECTION_NAMES)

@@ -32,6 +32,7 @@ from .problems import headers_of, problem
 
 HTML = "text/html"
 AROUND = 20  # posts on each side of a permalink that lies further back
+STEP = 20  # posts read at a time, for an imported one may be large
 _FIRST = {"live": 0, "upcoming": 1, "ended": 2}
 PAGE_POSTS_MAX = 100
 INDEX_S = 1.0
@@ -144,8 +145,7 @@ class Pages:
             # Read after the position was taken: what is newer than it will come by the stream once more, and lose.
             if before and not POST_ID.fullmatch(before):
                 raise InvalidError("before", "must be the id of a post")
-            posts, shown.has_more = await self._store.page(slug, before, limit)
-            shown.posts = [public_post(slug, post) for post in posts]
+            shown.posts, shown.has_more = await self._below(slug, before, limit, self._settings.snapshot_bytes)
         return shown
 
     async def _around(self, slug: str, id: str, newest: Shown) -> Shown:
@@ -155,16 +155,47 @@ class Pages:
             raise GoneError("This post was removed.")
         if post.status not in ("published", "withdrawn"):
             raise NotFoundError("There is no such post.")
-        older, newest.has_more = await self._store.page(slug, id, AROUND)
-        newer, _ = await self._store.newer(slug, id, AROUND)
-        newest.posts = [public_post(slug, one) for one in (*newer, post, *older)]
+        room = self._settings.snapshot_bytes // 3
+        older, newest.has_more = await self._below(slug, id, AROUND, room)
+        newer, _ = await self._above(slug, id, AROUND, room)
+        newest.posts = [*newer, public_post(slug, post), *older]
         return newest
 
     async def _newer(self, slug: str, id: str) -> dict[str, str] | None:
         """The query of the page that ends just above the post `id`."""
-        limit = self._settings.backlog
-        posts, _ = await self._store.newer(slug, id, limit + 1)
-        return {"before": posts[0].id} if len(posts) > limit else {} if posts else None
+        posts, above = await self._above(slug, id, self._settings.backlog, self._settings.snapshot_bytes)
+        return {"before": above} if above else {} if posts else None
+
+    async def _below(self, slug: str, id: str, limit: int, room: int) -> tuple[list[dict[str, Any]], bool]:
+        """The posts next below `id` ("" = the newest), and whether there are more: at most `limit` and, but for the
+        first, `room` bytes."""
+        shown: list[dict[str, Any]] = []
+        more = True
+        while more and len(shown) < limit:
+            posts, more = await self._store.page(slug, id, min(STEP, limit - len(shown)))
+            for post in posts:
+                told = public_post(slug, post)
+                room -= len(orjson.dumps(told))
+                if room < 0 and shown:
+                    return shown, True
+                shown.append(told)
+                id = post.id
+        return shown, more
+
+    async def _above(self, slug: str, id: str, limit: int, room: int) -> tuple[list[dict[str, Any]], str]:
+        """The posts next above `id`, newest first and bounded as below, and the id of the one above them, or ""."""
+        shown: list[dict[str, Any]] = []
+        more = True
+        while more:
+            posts, more = await self._store.newer(slug, id, STEP)
+            for post in reversed(posts):
+                told = public_post(slug, post)
+                room -= len(orjson.dumps(told))
+                if len(shown) == limit or (room < 0 and shown):
+                    return shown[::-1], post.id
+                shown.append(told)
+                id = post.id
+        return shown[::-1], ""
 
     async def _story_page(self, request: Request, shown: Shown, focus_id: str) -> Response:
         slug = shown.story["slug"]
@@ -223,6 +254,8 @@ class Pages:
         title, text = _words(path, error)
         page = self.templates.get_template("message.html")
         link = {"href": "/", "words": "All live stories"}
+        if "/posts/" in path and SLUG.fullmatch(slug := request.path_params.get("slug", "")):
+            link = {"href": story_url(slug), "words": "Go to the live story"}
         body = page.render(status=error.status, title=title, text=text, link=link)
         return Response(body, error.status, headers_of(error), media_type=HTML)
 
