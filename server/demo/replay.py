@@ -72,7 +72,8 @@ class Replay:
 
     async def _story(self, step: dict[str, Any], key: str) -> str:
         done = await self._desk.edit_story(self._slug, step["story"], key=key)
-        return f"new head    {done.value['headline']}"
+        what = "ended" if step["story"].get("status") == "ended" else "new head"
+        return f"{what:<12}{done.value['headline']}"
 
 
 async def replay(desk: Desk, slug: str, stats: str, speed: float) -> None:

@@ -1,24 +1,30 @@
 """`stoppress demo`: a sample story on this machine, served here, and carried on by another process.
 
-The story is imported into the store of the data directory, then served as `stoppress serve` would; the process
-`replay` sends its last posts. Everything ends with this process.
+The story is imported into a store of its own (an invented story is not for a newsroom's), then served as `stoppress
+serve` would; the process `replay` sends its last posts. Everything ends with this process; the next one deletes what
+this one leaves, so that there is one sample story at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import shlex
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..desk.desk import Desk, now_ms
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError
 from ..settings import Settings
 from ..store.store import Store
+from ..store.whereabouts import known
 from ..transport.serve import ListenError, listen, serve
 from ..web.app import create_app
 from .script import SLUG, backlog
@@ -36,14 +42,16 @@ def run(
     open_browser: bool = False,
     echo: Callable[[str], Any] = print,
 ) -> None:
-    """Serve the sample story until Ctrl-C or SIGTERM. None means: as the environment says, else the default.
+    """Serve the sample story until Ctrl-C or SIGTERM. None means: as the environment says, else the default; but the
+    default data directory is one beside the usual one.
 
     `speed`: 2 halves the pauses. A port that was asked for and is taken raises ListenError; else the next one is used.
     """
     environ = dict(os.environ)
-    # A directory that was named means the embedded store, whatever STOPPRESS_REDIS says.
-    settings = Settings.from_env(environ, host=host, port=port, data_dir=data_dir, redis="" if data_dir else None)
-    settings = replace(settings, workers=1, drain_s=DRAIN_S, notice_s=0)
+    settings = Settings.from_env(environ, host=host, port=port, data_dir=data_dir, redis="", prefix=Settings.prefix)
+    usual = settings.data_dir
+    own = usual if data_dir else usual.with_name(f"{usual.name}-demo")
+    settings = replace(settings, data_dir=own, public_url="", workers=1, drain_s=DRAIN_S, notice_s=0)
     if port is None and not environ.get("PORT") and not environ.get("STOPPRESS_PORT"):
         settings = _on_free_port(settings, echo)
     listen(settings).close()  # a taken port should be told before a story is stored
@@ -53,10 +61,16 @@ def run(
 async def _run(settings: Settings, speed: float, open_browser: bool, echo: Callable[[str], Any]) -> None:
     store = await Store.open(settings)
     try:
-        slug, count = await _imported(Desk(store))
+        desk = Desk(store)
+        if not await asyncio.to_thread(_answers, await known(store)):
+            await _clear(desk)
+        slug = await _imported(desk)
+        count = (await desk.story(slug))["post_count"]
+        app = create_app(settings, store=store)
         replays: list[asyncio.Task[None]] = []
 
         async def ready(address: str) -> None:
+            await app.state.board.announce(address)
             echo(_welcome(address, slug, count, settings))
             replays.append(asyncio.create_task(_replay(settings, slug, address, speed, echo)))
             if open_browser:
@@ -65,7 +79,7 @@ async def _run(settings: Settings, speed: float, open_browser: bool, echo: Calla
                 await asyncio.to_thread(webbrowser.open, f"{address}/live/{slug}")
 
         try:
-            await serve(create_app(settings, store=store), settings, ready)
+            await serve(app, settings, ready)
         finally:
             for task in replays:
                 task.cancel()
@@ -74,8 +88,26 @@ async def _run(settings: Settings, speed: float, open_browser: bool, echo: Calla
         await store.aclose()
 
 
-async def _imported(desk: Desk) -> tuple[str, int]:
-    """The slug the story got, and how many posts it has; a second demo in the same store is a second story."""
+def _answers(address: str) -> bool:
+    """Is a server there? Then the sample story it shows is not ours to delete."""
+    place = urlsplit(address)
+    try:
+        with socket.create_connection((place.hostname, place.port), 2):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+async def _clear(desk: Desk) -> None:
+    """Delete what earlier demos left."""
+    for story in await desk.stories():
+        if re.fullmatch(rf"{SLUG}(-\d+)?", story["slug"]):
+            with contextlib.suppress(GoneError, NotFoundError):
+                await desk.delete_story(story["slug"])
+
+
+async def _imported(desk: Desk) -> str:
+    """The slug the story got: one that was used never returns, so the next one has a number."""
     number = 1
     while True:
         slug = SLUG if number == 1 else f"{SLUG}-{number}"
@@ -88,19 +120,21 @@ async def _imported(desk: Desk) -> tuple[str, int]:
             lines = backlog(now_ms())
             lines[0] = lines[0].replace(f'"slug":"{SLUG}",'.encode(), b"")
             try:
-                return slug, (await desk.import_(slug, lines)).added
+                await desk.import_(slug, lines)
+                return slug
             except ConflictError:  # another demo took the slug just now
                 continue
 
 
 async def _replay(settings: Settings, slug: str, address: str, speed: float, echo: Callable[[str], Any]) -> None:
     """The other process, from start to end; ended with this task."""
-    environ = {**os.environ, "STOPPRESS_DATA_DIR": str(settings.data_dir), "STOPPRESS_REDIS": settings.redis}
+    environ = {**os.environ, "STOPPRESS_DATA_DIR": str(settings.data_dir), "STOPPRESS_REDIS": ""}
+    environ["STOPPRESS_PREFIX"] = settings.prefix
     command = ["-m", "stoppress.demo.replay", slug, "--stats", f"{address}/stats", "--speed", str(speed)]
     process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environ)
     try:
         if await process.wait() == 0:
-            echo("The story has come to its end; the page stays. Ctrl-C stops the server.")
+            echo("The story has ended; the page stays, and takes posts. Ctrl-C stops the server.")
     finally:
         if process.returncode is None:
             process.terminate()
@@ -126,7 +160,7 @@ def _on_free_port(settings: Settings, echo: Callable[[str], Any]) -> Settings:
 
 def _welcome(address: str, slug: str, count: int, settings: Settings) -> str:
     command = [*_executable(), "post", slug, "--headline", "Hello from another terminal"]
-    command += ["--body", "I pressed return, and every open page has this."]
+    command += ["--body", "I pressed return, and every open page has this.", "--data-dir", str(settings.data_dir)]
     return f"""
   A lighthouse is being moved. {count} posts are on the page; another process sends the rest while you watch.
 
@@ -135,7 +169,7 @@ def _welcome(address: str, slug: str, count: int, settings: Settings) -> str:
 
   You are the editor: paste this into another terminal, with the page open.
 
-    {_elsewhere(address, settings)}{shlex.join(command + _where(settings))}
+    {shlex.join(command)}
 
   Ctrl-C stops everything.
 """
@@ -148,17 +182,3 @@ def _executable() -> list[str]:
         if script.name == "stoppress" and script.is_file() and os.access(script, os.X_OK):
             return [str(script.absolute())]
     return [sys.executable, "-m", "stoppress"]
-
-
-def _elsewhere(address: str, settings: Settings) -> str:
-    """The command tells the address of its post, and knows only the usual port."""
-    port = address.rpartition(":")[2]
-    return "" if settings.public_url or int(port) == Settings.port else f"STOPPRESS_PORT={port} "
-
-
-def _where(settings: Settings) -> list[str]:
-    """The options that bring another terminal, without this one's variables, to the same store."""
-    if settings.redis:
-        return ["--redis", settings.redis]
-    plain = {name: held for name, held in os.environ.items() if not name.startswith("STOPPRESS_")}
-    return [] if settings.data_dir == Settings.from_env(plain).data_dir else ["--data-dir", str(settings.data_dir)]

@@ -99,16 +99,18 @@ def test_every_picture_is_there_small_harmless_and_described() -> None:
 class Demo:
     """`stoppress demo` in a process group of its own, as a terminal starts it."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         # Not a directory of the sources: everything must come from the installed package.
-        self.log = data_dir / "said.txt"
+        self.log = home / "said.txt"
         plain = {name: held for name, held in os.environ.items() if not name.startswith(("STOPPRESS_", "PORT"))}
-        plain["STOPPRESS_STORE_GRACE_S"] = "0"
+        plain |= {"STOPPRESS_STORE_GRACE_S": "0", "XDG_DATA_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        # What a newsroom may have set for its own server is not the demo's.
+        plain |= {"STOPPRESS_REDIS": "redis://127.0.0.1:1", "STOPPRESS_PREFIX": "newsroom"}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stoppress", "demo", "--data-dir", str(data_dir / "data"), *options],
-                cwd=data_dir,
-                env=plain | {"PYTHONUNBUFFERED": "1"},
+                [sys.executable, "-m", "stoppress", "demo", *options],
+                cwd=home,
+                env=plain,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -182,7 +184,7 @@ async def test_a_page_of_posts_and_one_more_within_ten_seconds(demo: Any) -> Non
     assert "Traceback" not in running.said
 
 
-async def test_the_whole_story_to_its_end_and_again_beside_it(demo: Any) -> None:
+async def test_the_whole_story_to_its_end_and_again(demo: Any, tmp_path: Path) -> None:
     running = demo("--port", "0", "--speed", "100")
     story = running.story()
     seqs = []
@@ -190,36 +192,72 @@ async def test_the_whole_story_to_its_end_and_again_beside_it(demo: Any) -> None
         async for text in link:
             event = orjson.loads(text)
             seqs += [event["seq"]] if "at" in event else []
-            if event.get("post", {}).get("id") == "thank-you":
+            if event["type"] == "story.ended":
                 break
     assert seqs == list(range(seqs[0], seqs[-1] + 1))
-    running.wait_for("(The story has come to its end)")
+    running.wait_for("(The story has ended)")
     assert "left out" not in running.said
     state = orjson.loads(await asyncio.to_thread(read, story + "/snapshot"))
     assert len(state["posts"]) == len(posts()) + sum("publish" in step for step in script.steps())
+    assert state["story"]["status"] == "ended"
     assert state["posts"][0]["id"] == "thank-you"
     assert state["pinned"]["id"] == "what-we-know"
     by_id = {post["id"]: post for post in state["posts"]}
     assert by_id["last-push-early"]["status"] == "withdrawn"
     assert "1989" not in by_id["push-fifty"]["content_html"]
     assert by_id["push-fifty"]["corrections"]
+    assert f"{story}/posts/" in await pasted(running, tmp_path)
     assert running.interrupt() == 0
 
     again = demo("--port", "0")
     assert again.story().endswith(f"/live/{script.SLUG}-2")
+    assert await asyncio.to_thread(stories, again) == [f"{script.SLUG}-2"]
+
+
+async def test_a_demo_that_was_killed_leaves_nothing_for_long_and_one_that_runs_is_left_alone(demo: Any) -> None:
+    killed = demo("--port", "0")
+    killed.story()
+    os.killpg(killed.process.pid, signal.SIGKILL)
+    killed.process.wait()
+    second = demo("--port", "0")
+    second.story()
+    assert await asyncio.to_thread(stories, second) == [f"{script.SLUG}-2"]
+    third = demo("--port", "0")
+    third.story()
+    assert await asyncio.to_thread(stories, third) == [f"{script.SLUG}-2", f"{script.SLUG}-3"]
+
+
+def stories(running: Demo) -> list[str]:
+    """The slugs of the index."""
+    index = read(running.story().partition("/live/")[0])
+    return sorted(set(re.findall(r'href="/live/([a-z0-9-]+)"', index)))
+
+
+def test_its_store_is_its_own_and_it_counts_as_the_page_does(demo: Any, short_dir: Path) -> None:
+    running = demo("--port", "0")
+    page = read(running.story())
+    told = int(running.wait_for(r"(\d+) posts are on the page"))
+    assert re.search(r'id="count"[^>]*>\s*(\d+)', page)[1] == str(told)
+    assert (short_dir / "stoppress-demo" / "store").is_dir()
+    assert not (short_dir / "stoppress").exists()
+
+
+async def pasted(running: Demo, cwd: Path) -> str:
+    """What the command that it prints says in another terminal."""
+    command = running.wait_for(r"\n +(\S.* post .*)\n")
+    assert shlex.split(command)[0].startswith("/")
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = await asyncio.to_thread(
+        subprocess.run, ["sh", "-c", command], cwd=cwd, env=bare, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 async def test_the_command_it_prints_works_in_another_terminal(demo: Any, tmp_path: Path) -> None:
     running = demo("--port", "0")
     story = running.story()
-    command = running.wait_for(r"\n +(\S.* post .*)\n")
-    assert shlex.split(command)[1].startswith("/")  # behind the port, which is not the usual one
-    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = await asyncio.to_thread(
-        subprocess.run, ["sh", "-c", command], cwd=tmp_path, env=bare, capture_output=True, text=True, timeout=30
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"{story}/posts/" in done.stdout
+    assert f"{story}/posts/" in await pasted(running, tmp_path)
     assert "Hello from another terminal" in await asyncio.to_thread(read, story + "/snapshot")
 
 
