@@ -29,6 +29,7 @@ class Admission:
 
     def __init__(self, settings: Settings, handed: Callable[[], int] = lambda: 0) -> None:
         self.head_timeout_s = settings.head_timeout_s
+        self.send_timeout_s = settings.send_timeout_s
         self._handed = handed
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._rate = settings.accepts_per_s

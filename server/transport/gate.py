@@ -1,8 +1,9 @@
 """Gate: one connection from accept to its end or hand-off, as a protocol class for uvicorn (`Config(http=…)`).
 
-It gives every head a deadline and a size, every bad handshake a status and a close, and an accepted WebSocket to the
-application with a way to take the connection over. All that is not public API of uvicorn is used in here and in
-`serve`; the range is bounded in pyproject, and tests/transport/test_gate.py fails with a word when it moves.
+It gives every head a deadline and a size, every body and every answer a pace, every bad handshake a status and a close,
+and an accepted WebSocket to the application with a way to take the connection over. All that is not public API of
+uvicorn is used in here and in `serve`; the range is bounded in pyproject, and tests/transport/test_gate.py fails with a
+word when it moves.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ from .admission import EARLY_BYTES, HEAD_BYTES, HEADERS, URL_BYTES, Admission
 from .deadlines import Deadlines
 from .handoff import HANDOFF, HandedReader
 from .handshake import Verdict, judge
+from .line import acknowledged
 
 LINGER_S = 2.0  # for a refused peer to take its answer
+BODY_S = 30.0  # in which a body brings so many bytes, or what is left of it
+BODY_BYTES = 16 * 1024
+CUT_LATER_S = 2.0  # than the hub, which counts whom it cuts
 _BODIES = frozenset({b"content-length", b"transfer-encoding"})
+_BODILESS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
+_SINGLE = (b"host", b"origin")
 
 
 def _host_and_port(address: Any) -> tuple[str, int] | None:
@@ -40,17 +47,22 @@ class _Refused(Exception):
 
 
 class Gate(HttpToolsProtocol):
-    """Bind it to a server by `bound`; `admission`, `heads` and `lingering` are shared by all of its connections."""
+    """Bind it to a server by `bound`; `admission` and the deadlines are shared by all of its connections."""
 
     admission: Admission
     heads: Deadlines[Gate]
+    bodies: Deadlines[Gate]
+    answers: Deadlines[Gate]
     lingering: Deadlines[Gate]
 
     @classmethod
     def bound(cls, admission: Admission) -> type[Gate]:
         heads = Deadlines[Gate](admission.head_timeout_s, lambda gate: gate.too_late())
+        bodies = Deadlines[Gate](BODY_S, lambda gate: gate.body_late())
+        answers = Deadlines[Gate](admission.send_timeout_s + CUT_LATER_S, lambda gate: gate.answer_late())
         lingering = Deadlines[Gate](LINGER_S, lambda gate: gate.transport.abort())
-        return type("Gate", (cls,), {"admission": admission, "heads": heads, "lingering": lingering})
+        shared = {"heads": heads, "bodies": bodies, "answers": answers, "lingering": lingering}
+        return type("Gate", (cls,), {"admission": admission, **shared})
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -59,6 +71,8 @@ class Gate(HttpToolsProtocol):
         self._in_head = True
         self._fed = 0  # bytes of this head so far, at most
         self._head_bytes = 0
+        self._body_bytes = 0  # in this turn of its deadline
+        self._taken = 0  # what the peer had acknowledged at the last one of an answer
 
     # The connection
 
@@ -80,7 +94,7 @@ class Gate(HttpToolsProtocol):
         return self._upgrade is not None or self in self.heads
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.heads.stop(self)
+        self._forget()
         self.lingering.stop(self)
         if self._upgrade is not None:
             self._upgrade.lost()
@@ -89,10 +103,15 @@ class Gate(HttpToolsProtocol):
 
     def let_go(self) -> None:
         """Somebody else is the protocol of this connection now."""
+        self._forget()
         self.connections.discard(self)
         self._upgrade = None
         self.parser = None  # type: ignore[assignment]  # each holds the other
         self.scope = self.headers = None  # type: ignore[assignment]
+
+    def _forget(self) -> None:
+        for deadlines in (self.heads, self.bodies, self.answers):
+            deadlines.stop(self)
 
     def too_late(self) -> None:
         if self._fed:
@@ -100,12 +119,58 @@ class Gate(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def body_late(self) -> None:
+        """A turn of the body's deadline is over. While we do not read, waiting for the store say, it is not late."""
+        if self._body_bytes >= BODY_BYTES or self.flow.read_paused:
+            self._body_bytes = 0
+            self.bodies.start(self)
+        else:
+            self.refuse(408)
+
+    def answer_late(self) -> None:
+        """Who took none of the bytes that wait for it in the whole deadline is cut off."""
+        if not self.transport.get_write_buffer_size():
+            return
+        taken, self._taken = self._taken, acknowledged(self.transport)
+        if taken == self._taken:
+            self.transport.abort()
+        else:
+            self.answers.start(self)
+
+    def _watch_answer(self) -> None:
+        if self not in self.answers and self.transport.get_write_buffer_size():
+            self._taken = acknowledged(self.transport)
+            self.answers.start(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_answer()
+
+    def on_response_complete(self) -> None:
+        self._watch_answer()  # less than what pauses may be left
+        super().on_response_complete()
+
     def refuse(self, status: int, *, retry_after_s: int = 0, answer: bytes = b"") -> None:
         """Answer and close, but not before the peer had time to read why: a close with unread input is a reset."""
         if self._is_refused or self.transport.is_closing():
             return
         self._is_refused = True
-        self.heads.stop(self)
+        self._forget()
+        cycle = self.cycle
+        if self.pipeline:  # an earlier request is being answered, perhaps by half
+            self.transport.abort()
+            return
+        if cycle is not None and not cycle.response_complete:
+            # Whoever makes the answer hears that nobody waits for it, and writes no more.
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self.flow.resume_writing()
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        elif cycle is not None and cycle.scope is self.scope:  # answered before all of it had come
+            self.transport.close()
+            return
         if not answer:
             phrase = HTTPStatus(status).phrase
             later = f"Retry-After: {retry_after_s}\r\n" if retry_after_s else ""
@@ -130,6 +195,7 @@ class Gate(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._in_head:
             self._fed += len(data)
+        self._body_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -162,13 +228,24 @@ class Gate(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._fed = False, 0
         self.heads.stop(self)
-        has_body = any(name in _BODIES and value != b"0" for name, value in self.headers)
+        bodies = [value for name, value in self.headers if name in _BODIES]
+        has_body = any(value != b"0" for value in bodies)
+        if len(bodies) > 1 or (has_body and self.parser.get_method() in _BODILESS):
+            raise _Refused(400)  # RFC 9112, section 6.1: a length and chunks together are an attack
+        for single in _SINGLE:
+            count = sum(name == single for name, _ in self.headers)
+            if count > 1 or (count == 0 and single == b"host" and self.parser.get_http_version() == "1.1"):
+                raise _Refused(400)  # RFC 9112, section 3.2
         if has_body and self.parser.should_upgrade() and self._should_upgrade():
             raise _Refused(400)  # the parser would read the body first, and the peer wait for its handshake for ever
         super().on_headers_complete()
+        if has_body:
+            self._body_bytes = 0
+            self.bodies.start(self)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self.bodies.stop(self)
         self._in_head, self._fed = True, 0
 
     # WebSockets
