@@ -113,6 +113,8 @@ class Desk:
             _expected(f"story {slug}", expect, held.totals.version)
             pinned = None
             if isinstance(made.pinned_post_id, str):
+                if not made.pinned_post_id:
+                    raise InvalidError("pinned_post_id", "must be the id of a post, or null to unpin")
                 pinned = await self._listed(slug, made.pinned_post_id)
             change = rules.edit_story(held.story, made, self._clock(), pinned)
             if change.story == held.story and change.pin in (None, held.totals.pinned_post_id or ""):

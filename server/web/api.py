@@ -7,6 +7,7 @@ when it made something, 200 when it changed something or had been told before. E
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -21,13 +22,23 @@ from starlette.types import Receive, Scope, Send
 from ..desk.desk import PAGE_POSTS, Desk
 from ..desk.result import Result
 from ..desk.tokens import Grant
-from ..newsroom.errors import InvalidError, NotFoundError, StoppressError
+from ..newsroom.errors import (
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    StoppressError,
+    StoreError,
+    TryAgainError,
+    VersionError,
+)
+from ..newsroom.model import check_text
 from .auth import Auth
-from .body import expected_version, idempotency_key, read_json, read_lines
+from .body import expected_versions, idempotency_key, read_json, read_lines
 from .problems import RequestError, problem
 
 log = logging.getLogger(__name__)
 LINES = "application/jsonl"
+PATIENCE_S = 5.0  # beyond the time of one call to the store
 NOBODY = Grant(id="", name="", role="viewer", story="", created="")
 
 
@@ -42,14 +53,26 @@ class Call:
     id: str
     key: str
     expect: int | None
+    patience_s: float
+    deadline: asyncio.Timeout | None = None
+    given: dict[str, Any] | None = None
 
     async def json(self, *known: str, optional: bool = False) -> dict[str, Any]:
         """The body's members; with `known` given, no others are allowed."""
-        given = await read_json(self.request, optional=optional)
+        if self.given is None:
+            self.wait(None)  # for the sender the connection has patience of its own
+            self.given = await read_json(self.request, optional=optional)
+            self.wait(self.patience_s)
+        given = self.given
         for name in given:
             if known and name not in known:
                 raise InvalidError(name[:80], f"is not a field here; there is {' and '.join(known)}")
         return given
+
+    def wait(self, seconds: float | None) -> None:
+        """So much longer may the answer take from now on; None = as long as it does."""
+        assert self.deadline is not None
+        self.deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     def number(self, name: str, default: int) -> int:
         text = self.request.query_params.get(name, str(default))
@@ -99,6 +122,8 @@ class Resource:
         slug, id = request.path_params.get("slug", ""), request.path_params.get("id", "")
         auth: Auth = request.app.state.auth
         grant = await auth.editor(request, role, slug or None) if role else NOBODY
+        if slug:
+            check_text("slug", slug)
         changes = method != "GET"
         call = Call(
             request,
@@ -107,9 +132,34 @@ class Resource:
             slug,
             id,
             idempotency_key(request) if changes else "",
-            expected_version(request) if changes else None,
+            None,
+            request.app.state.settings.store_timeout_s + PATIENCE_S,
         )
-        return await handler(call)
+        try:
+            async with asyncio.timeout(call.patience_s) as call.deadline:
+                return await _as_expected(handler, call, expected_versions(request) if changes else [None])
+        except TimeoutError:
+            late = "the store did not answer in time"
+            if not changes:
+                raise StoreError(f"{late}; try it again in a few seconds") from None
+            if call.key:
+                told = f"{late}, and nobody knows if it was done: try again with the key {call.key}"
+                raise TryAgainError(told, key=call.key) from None
+            raise TryAgainError(f"{late}, and nobody knows if it was done: look before you try again") from None
+
+
+async def _as_expected(handler: Handler, call: Call, versions: list[int | None]) -> Response:
+    """The call, made for the first of the `versions` that stands. A key belongs to the one it was first used with."""
+    for call.expect in versions[:-1]:
+        try:
+            return await handler(call)
+        except VersionError:
+            continue
+        except ConflictError as error:
+            if not error.detail.startswith("Idempotency-Key"):
+                raise
+    call.expect = versions[-1]
+    return await handler(call)
 
 
 def shown(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -233,6 +283,7 @@ async def export(call: Call) -> Response:
 
 
 async def import_(call: Call) -> Response:
+    call.wait(None)  # how long depends on how much there is
     report = await call.desk.import_(call.slug, read_lines(call.request), dry_run=call.flag("dry_run"))
     return shown({"added": report.added, "skipped": report.skipped})
 

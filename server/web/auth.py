@@ -8,6 +8,7 @@ rebinding) could read them, and so could everybody through a proxy beside us.
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
@@ -40,7 +41,7 @@ class Auth:
         token = self._token(conn)
         if token is None:
             raise NotAllowedError(f"no token: {HOW}", status=401)
-        grant = await self.tokens.find(token)
+        grant = await self._find(token)
         if grant is None:
             raise NotAllowedError(UNKNOWN, status=401)
         if not grant.may(role, slug):
@@ -82,7 +83,7 @@ class Auth:
         """While the store is away, operators who were let in lately stay: that is when they look."""
         hashed = hash(token)  # of this process only; the token itself is not kept
         try:
-            grant = await self.tokens.find(token)
+            grant = await self._find(token)
         except StoreError:
             if hashed in self._lately:
                 return self._lately[hashed]
@@ -93,6 +94,14 @@ class Auth:
             while len(self._lately) > LATELY:
                 del self._lately[next(iter(self._lately))]
         return grant
+
+    async def _find(self, token: str) -> Grant | None:
+        """StoreError when that takes too long: the store's own attempts add up to more than people wait."""
+        try:
+            async with asyncio.timeout(self._settings.store_timeout_s + 1):
+                return await self.tokens.find(token)
+        except TimeoutError:
+            raise StoreError("the store did not answer in time; try it again in a few seconds") from None
 
     def _is_local(self, conn: HTTPConnection) -> bool:
         return (
@@ -106,7 +115,7 @@ class Auth:
         """The login form was sent: on to where the person wanted to go, or None if the token is not one."""
         form = await read_form(request)
         token, onward = form.get("token", "").strip(), form.get("next", "")
-        if await self.tokens.find(token) is None:
+        if await self._find(token) is None:
             return None
         answer = RedirectResponse(local_path(onward), 303)
         secure = request.url.scheme == "https"

@@ -22,7 +22,11 @@ IMPORT_BYTES = 512 * 1024 * 1024
 _JSON_TYPES = re.compile(r"application/(json|[a-z0-9.+-]+\+json)", re.I)
 _LINES_TYPES = re.compile(r"application/(jsonl|x-jsonlines|jsonlines|x-ndjson|ndjson|json)|text/plain", re.I)
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS = re.compile(rf"{_TAG}(?:[ \t]*(?:,[ \t]*)+{_TAG})*")
 _VERSION = re.compile(r'"([1-9]\d{0,15})"')
+NAMED_VERSIONS = 8
+NEVER = 0  # no version has this number
 
 
 async def read_json(request: Request, *, optional: bool = False) -> dict[str, Any]:
@@ -87,20 +91,21 @@ def idempotency_key(request: Request) -> str:
     return key
 
 
-def expected_version(request: Request) -> int | None:
-    """The version an `If-Match` names; None without one, and for `*`: whatever version there is."""
-    given = request.headers.get("if-match")
-    if given is None or given.strip() == "*":
-        return None
-    given = given.strip()
-    if given.startswith("W/"):
-        # RFC 9110, section 13.1.1: If-Match compares strongly, so a weak one never matches.
-        rule = f'a weak tag never matches; send the version alone, such as "3", not {given[:40]}'
-        raise InvalidError("If-Match", rule)
-    named = _VERSION.fullmatch(given)
-    if not named:
-        raise InvalidError("If-Match", f'must be one version in quotes, such as "3", or *; it is {given[:40]}')
-    return int(named.group(1))
+def expected_versions(request: Request) -> list[int | None]:
+    """The versions an `If-Match` names, of which one must stand; `[None]` without one, and for `*`: whatever stands.
+
+    RFC 9110, section 13.1.1: a tag that is no version of ours, and a weak one, is right but never matches: NEVER.
+    """
+    given = ", ".join(request.headers.getlist("if-match")).strip()
+    if given == "*" or "if-match" not in request.headers:
+        return [None]
+    if not _TAGS.fullmatch(given):
+        raise InvalidError("If-Match", f'must be a version in quotes, such as "3", or *; it is {given[:40]}')
+    tags = dict.fromkeys(re.findall(_TAG, given))
+    named: list[int | None] = [int(found.group(1)) for tag in tags if (found := _VERSION.fullmatch(tag))]
+    if len(named) > NAMED_VERSIONS:
+        raise InvalidError("If-Match", f"may name {NAMED_VERSIONS} versions, not {len(named)}")
+    return named or [NEVER]
 
 
 def _accept(kind: str) -> dict[str, str]:

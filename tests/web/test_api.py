@@ -255,10 +255,36 @@ async def test_an_old_version_is_told_the_current_one(site, admin):
     assert fine.json()["version"] == 3
 
 
-async def test_an_if_match_that_is_no_version_is_refused(site, admin):
+async def test_an_if_match_that_is_no_list_of_tags_is_refused(site, admin):
     await publish(admin, id="one")
-    for given in ('W/"1"', "1", '"one"', '"1", "2"', '"0"', ""):
-        refused(await admin.patch(f"{POSTS}/one", json={}, headers={"If-Match": given}), 400, "If-Match", '"3"')
+    for given in ("1", '"1', '"1" "2"', '*, "1"', "w/1", '"a b"', "", ", ".join(f'"{n}"' for n in range(1, 10))):
+        refused(await admin.patch(f"{POSTS}/one", json={}, headers={"If-Match": given}), 400, "If-Match")
+
+
+async def test_a_tag_that_is_right_but_not_the_version_says_which_one_is(site, admin):
+    await publish(admin, id="one")
+    for given in ('W/"1"', '"one"', '"2", "3"', '"0"', '"01"', '"12345678901234567"', '""'):
+        answer = await admin.patch(f"{POSTS}/one", json={"headline": "Second"}, headers={"If-Match": given})
+        assert refused(answer, 412, "version 1")["current_version"] == 1
+
+
+async def test_one_tag_of_a_list_that_matches_is_enough_also_when_it_is_sent_again(site, admin):
+    await publish(admin, id="one")
+    headers = [("If-Match", '"7", W/"1"'), ("If-Match", '"1" ,, "2"'), ("Idempotency-Key", "k")]
+
+    made = await admin.patch(f"{POSTS}/one", json={"headline": "Second"}, headers=headers)
+    again = await admin.patch(f"{POSTS}/one", json={"headline": "Second"}, headers=headers)
+
+    assert (made.status_code, made.json()["version"]) == (200, 2)
+    assert (again.status_code, again.json()["version"]) == (200, 2)
+    other = await admin.patch(f"{POSTS}/one", json={"headline": "Third"}, headers=headers)
+    refused(other, 409, "Idempotency-Key")
+
+
+async def test_a_slug_that_cannot_be_and_a_pin_of_nothing_are_named(site, admin):
+    for path in ("", "/posts", "/export"):
+        refused(await admin.get(f"/api/stories/%2a{path}"), 400, "slug")
+    refused(await admin.patch("/api/stories/flood", json={"pinned_post_id": ""}), 400, "pinned_post_id")
 
 
 # Bodies
