@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from dataclasses import dataclass
 
@@ -59,21 +60,22 @@ def counted_as(connection: HTTPConnection) -> str:
 
 def is_welcome(connection: HTTPConnection) -> bool:
     """Readers need no cookie, so any origin may read, unless the operator narrows it. No Origin: not a page."""
-    origin = connection.headers.get("origin", "").lower()
+    # Two of them name no origin: together they are none that is allowed.
+    origin = ", ".join(connection.headers.getlist("origin")).lower()
     settings = connection.app.state.settings
     if not settings.origins or not origin or origin in settings.origins:
         return True
     # This site's own page, whatever name it was asked by; a proxy before us may speak TLS for us.
     own = {f"{scheme}://{connection.headers.get('host', '').lower()}" for scheme in ("http", "https")}
-    return origin in own or settings.public_url.lower().startswith(origin)
+    return origin in own or f"{settings.public_url.lower()}/".startswith(origin + "/")
 
 
 def cors(connection: HTTPConnection) -> dict[str, str]:
-    """Headers for an answer to a page of another origin; call it after `check`."""
+    """Headers for an answer to a page of another origin; call it after `check`. (Vary is the door's of the web.)"""
     if not connection.app.state.settings.origins:
         return {"Access-Control-Allow-Origin": "*"}
     origin = connection.headers.get("origin")
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {"Vary": "Origin"}
+    return {"Access-Control-Allow-Origin": origin} if origin else {}
 
 
 async def find(connection: HTTPConnection, position: Position | None) -> Feed | Refusal:
@@ -81,13 +83,16 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
     slug = connection.path_params["slug"]
     relay = connection.app.state.relay
     try:
-        feed: Feed = await relay.ensure(slug)
-        if position is not None and position.epoch == feed.epoch and not feed.floor <= position.seq <= feed.seq:
-            if position.seq > feed.seq:
-                await relay.at_least(slug, position)
-            else:
-                await relay.recall(slug)
-            feed = await relay.ensure(slug)
+        async with asyncio.timeout(connection.app.state.settings.store_timeout_s + 1):
+            feed: Feed = await relay.ensure(slug)
+            if position is not None and position.epoch == feed.epoch and not feed.floor <= position.seq <= feed.seq:
+                if position.seq > feed.seq:
+                    await relay.at_least(slug, position)
+                else:
+                    await relay.recall(slug)
+                feed = await relay.ensure(slug)
+    except TimeoutError:
+        return Refusal(503, "The store did not answer in time; come back in a moment.", 2)
     except NotFoundError as error:
         return Refusal(404, error.detail)
     except GoneError as error:

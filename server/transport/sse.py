@@ -21,6 +21,13 @@ from .door import Refusal, check, cors, counted_as, find
 from .portable import PortableReader
 from .pump import Pump
 
+_KINDS = {
+    403: ("not-allowed", "Not allowed"),
+    404: ("not-found", "Not found"),
+    410: ("gone", "Deleted"),
+    503: ("try-again", "Not now"),
+}
+
 
 class EventReader(PortableReader):
     """A reader on an event stream: `hello` and the first message leave in one write."""
@@ -96,9 +103,12 @@ async def live_events(request: Request) -> Response:
 
 
 def _answer(request: Request, refusal: Refusal) -> Response:
-    headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
+    headers = {"Cache-Control": "no-store"}
+    if refusal.retry_after_s:
+        headers["Retry-After"] = str(refusal.retry_after_s)
     if refusal.status != 403:
         headers |= cors(request)
-    titles = {403: "Not allowed", 404: "Not found", 410: "Deleted", 503: "Not now"}
-    problem = {"title": titles[refusal.status], "status": refusal.status, "detail": refusal.detail}
+    code, title = _KINDS[refusal.status]
+    about = {"type": f"urn:stoppress:{code}", "title": title}
+    problem = {**about, "status": refusal.status, "detail": refusal.detail}
     return JSONResponse(problem, refusal.status, headers, "application/problem+json")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -14,15 +15,15 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from ..desk.desk import Desk
 from ..desk.tokens import Tokens
 from ..hub.feed import Limits
 from ..hub.hub import Hub
-from ..newsroom.errors import NotFoundError, StoppressError
+from ..newsroom.errors import NotFoundError, StoppressError, StoreError
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
@@ -42,6 +43,8 @@ from .stats import Board
 
 log = logging.getLogger(__name__)
 END_S = 0.5  # before a task is cancelled once more
+PATIENCE_S = 1.0  # of a page, beyond the time of one call to the store
+_SLASHED = re.compile(r"(/live/[A-Za-z0-9_/-]*[A-Za-z0-9_-])/+")
 
 
 def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
@@ -55,8 +58,14 @@ def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
     app = Starlette(
         routes=routes(),
         lifespan=lifespan,
-        exception_handlers={StoppressError: sorry, HTTPException: sorry_http, Exception: sorry_bug},
+        exception_handlers={
+            StoppressError: sorry,
+            HTTPException: sorry_http,
+            ClientDisconnect: nobody,
+            Exception: sorry_bug,
+        },
     )
+    app.router.redirect_slashes = False  # its address would be made of the Host header; `sorry_http` does better
     # Outermost, around Starlette's own handler of bugs too: no answer leaves without the safety headers.
     app.middleware_stack = Guard(app.build_middleware_stack(), settings)
     return app
@@ -126,6 +135,21 @@ async def end(tasks: list[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=END_S)
 
 
+def page(name: str, method: str) -> Any:
+    """As `part`, for what people wait for: a store that hangs is said to be away, before they give up."""
+    inner = part(name, method)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            async with asyncio.timeout(request.app.state.settings.store_timeout_s + PATIENCE_S):
+                return await inner(request)
+        except TimeoutError:
+            raise StoreError("the store did not answer in time; try it again in a few seconds") from None
+
+    endpoint.__name__ = inner.__name__
+    return endpoint
+
+
 def part(name: str, method: str) -> Any:
     """The endpoint `method` of the part `name`, which exists only once the application has started."""
 
@@ -146,13 +170,13 @@ async def asset(request: Request) -> Response:
 def routes() -> list[BaseRoute]:
     story = "/live/{slug}"
     return [
-        Route("/", part("pages", "index")),
-        Route(story, part("pages", "story")),
-        Route(story + "/posts/{id}", part("pages", "permalink")),
-        Route(story + "/snapshot", part("pages", "snapshot")),
-        Route(story + "/feed.json", part("feeds", "json")),
-        Route(story + "/feed.atom", part("feeds", "atom")),
-        Route(story + "/feed.rss", part("feeds", "rss")),
+        Route("/", page("pages", "index")),
+        Route(story, page("pages", "story")),
+        Route(story + "/posts/{id}", page("pages", "permalink")),
+        Route(story + "/snapshot", page("pages", "snapshot")),
+        Route(story + "/feed.json", page("feeds", "json")),
+        Route(story + "/feed.atom", page("feeds", "atom")),
+        Route(story + "/feed.rss", page("feeds", "rss")),
         WebSocketRoute("/live/ws", part("all_stories", "stream")),
         WebSocketRoute(story + "/ws", live_socket),
         Route(story + "/events", live_events),
@@ -183,6 +207,9 @@ async def sorry_http(request: Request, error: Exception) -> Response | None:
     if request.scope["type"] != "http":
         return None
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and (slashed := _SLASHED.fullmatch(request.scope["path"])):
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(slashed.group(1) + query, 308, {"Cache-Control": "no-store"})
     known: StoppressError
     if error.status_code == 404:
         known = NotFoundError(f"there is nothing at {request.url.path[:200]}")
@@ -194,6 +221,13 @@ async def sorry_http(request: Request, error: Exception) -> Response | None:
 
 
 async def sorry_bug(request: Request, error: Exception) -> Response:
-    """Starlette logs the error and raises it again after this answer."""
+    """Starlette logs the error and raises it again after this answer; uvicorn then closes."""
     bug = StoppressError("the server made a mistake and logged it")
-    return request.app.state.pages.sorry(request, bug)
+    answer: Response = request.app.state.pages.sorry(request, bug)
+    answer.headers["Connection"] = "close"
+    return answer
+
+
+async def nobody(request: Request, error: Exception) -> Response:
+    """The sender left in the middle of a body: nothing went wrong here, and nobody hears the answer."""
+    return Response(status_code=400)

@@ -92,7 +92,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        origin = headers.get("origin", "").lower()
+        # Two of them name no origin: together they are none that is allowed.
+        origin = ", ".join(headers.getlist("origin")).lower()
         public = is_public(scope)
         own = not origin or origin in own_origins(headers, self.settings)
         allowed = own or (public and (not self.settings.origins or origin in self.settings.origins))
@@ -104,6 +105,9 @@ class Guard:
             return
 
         added = dict(self._public if public else self._own)
+        if self.settings.origins:
+            # One answer per Origin, a refusal and a preflight too: a cache must not give one embedder's to another.
+            added["Vary"] = "Origin"
         if public and allowed:
             added |= self._cors(origin)
 
@@ -131,8 +135,7 @@ class Guard:
         exposed = {"Access-Control-Expose-Headers": "ETag, Retry-After"}
         if not self.settings.origins:
             return {"Access-Control-Allow-Origin": "*", **exposed}
-        # One answer per Origin: a cache must not give one embedder's answer to another.
-        return {"Vary": "Origin", **({"Access-Control-Allow-Origin": origin, **exposed} if origin else {})}
+        return {"Access-Control-Allow-Origin": origin, **exposed} if origin else {}
 
 
 def _preflight(allowed: bool) -> Response:

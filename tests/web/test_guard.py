@@ -38,6 +38,7 @@ async def test_an_answer_to_a_bug_carries_them_too_and_tells_nothing(site, story
     answer = await site.client.get("/live/flood")
 
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+    assert answer.headers["connection"] == "close"
     assert "secret" not in answer.text
     assert (await site.client.get("/live/flood/snapshot")).status_code == 200
 
@@ -67,7 +68,24 @@ async def test_the_origins_setting_narrows_who_may_read(site_with):
         assert mine.headers["access-control-allow-origin"] == "https://news.example"
         assert "access-control-allow-origin" not in other.headers
         # A cache must not give one origin's answer to another.
-        assert all("Origin" in answer.headers["vary"] for answer in (mine, none))
+        asked = [await site.client.options("/live/flood", headers={"Origin": o}) for o in ("https://news.example", "x")]
+        nothing = await site.client.get("/live/none/events", headers={"Origin": "https://blog.example"})
+        for answer in (mine, other, none, nothing, *asked):
+            assert answer.headers["vary"] == "Origin"
+        async with site.client.stream(
+            "GET", "/live/flood/events", headers={"Origin": "https://news.example"}
+        ) as events:
+            assert (events.status_code, events.headers["vary"]) == (200, "Origin")
+        both = [("Origin", "https://news.example"), ("Origin", "https://blog.example")]
+        for two in (both, both[::-1]):
+            answer = await site.client.get("/live/flood/snapshot", headers=two)
+            assert "access-control-allow-origin" not in answer.headers
+            assert (await site.client.get("/live/flood/events", headers=two)).status_code == 403
+            assert (await site.client.get("/login", headers=two)).status_code == 403
+        # Half a name is another's.
+        site.app.state.settings.__dict__["public_url"] = "https://news.example.org"
+        half = {"Origin": "https://news.example.o"}
+        assert (await site.client.get("/live/flood/events", headers=half)).status_code == 403
         assert policy(mine)["frame-ancestors"] == "'self' https://news.example"
         for path in ("/live/flood/ws", "/live/flood/ws?epoch=x&seq=1"):
             with pytest.raises(InvalidStatus) as refused:
