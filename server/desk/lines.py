@@ -146,6 +146,9 @@ def _read_story(slug: str, value: dict[str, Any]) -> Head:
 
 def _read_post(slug: str, value: dict[str, Any], number: int) -> Entry:
     line = read(PostLine, value)
+    for name in ("withdrawal_note", "date_withdrawn"):
+        if line.status != "withdrawn" and getattr(line, name):
+            raise InvalidError(name, "is for a withdrawn post; remove it, or give the post the status withdrawn")
     line.url = ""
     created = hashlib.sha256(orjson.dumps(msgspec.to_builtins(line), option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
     if not line.id:

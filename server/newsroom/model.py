@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, TypeVar
+from unicodedata import category
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .errors import InvalidError
+from .shape import shape_error
 from .times import check_zone, normal_time
 
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,79}")
@@ -229,7 +231,6 @@ class Change(Struct, kw_only=True):
 
 
 T = TypeVar("T", bound=Struct)
-_AT = re.compile(r" - at `(?:key in )?\$?\.?([^`]*)`$")
 
 
 def read(kind: type[T], value: Any) -> T:
@@ -237,23 +238,9 @@ def read(kind: type[T], value: Any) -> T:
     try:
         made = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise shape_error(kind, str(error)) from None
     check(made)
     return made
-
-
-def _invalid(text: str) -> InvalidError:
-    where = _AT.search(text)
-    field, rule = (where.group(1), text[: where.start()]) if where else ("", text)
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", rule, re.S)
-    if unknown:
-        name = unknown.group(1)[:80]
-        return InvalidError(f"{field}.{name}" if field else name, "is not a field here; check its spelling")
-    missing = re.fullmatch(r"Object missing required field `(.*)`", rule)
-    if missing:
-        return InvalidError(f"{field}.{missing.group(1)}" if field else missing.group(1), "is missing and required")
-    rule = rule.replace("Expected", "must be", 1).replace("`", "")
-    return InvalidError(field or "request", rule[0].lower() + rule[1:])
 
 
 def check(value: Struct) -> None:
@@ -282,8 +269,19 @@ def check(value: Struct) -> None:
             check_zone(zone, field)
     headline = getattr(value, "headline", UNSET)
     # A stored post may lack one: imports keep what an older system had.
-    if isinstance(headline, str) and not headline.strip() and not isinstance(value, Post):
+    if isinstance(headline, str) and is_blank(headline) and not isinstance(value, Post):
         raise InvalidError("headline", "must not be empty")
+    needed = _NEEDED.get(type(value), "")
+    if needed and is_blank(getattr(value, needed)):
+        raise InvalidError(needed, "must not be empty")
+
+
+_NEEDED: dict[type[Struct], str] = {Person: "name", Image: "url", Correction: "text"}
+
+
+def is_blank(text: str) -> bool:
+    """Does it show nothing? Beyond white space, Unicode has joiners, marks of direction and other invisible ones."""
+    return all(char.isspace() or category(char) in ("Cf", "Zs", "Zl", "Zp") for char in text)
 
 
 def _nested(path: str, item: Struct) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import UNSET, structs
 
 from .errors import ConflictError, GoneError, InvalidError
-from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch
+from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, is_blank
 from .times import format_time
 
 PUBLISHED, UPDATED, WITHDRAWN, DELETED = "post.published", "post.updated", "post.withdrawn", "post.deleted"
@@ -111,7 +111,7 @@ def edit(post: Post, patch: PostPatch, *, html: str, text: str, now: int) -> Cha
 def correct(post: Post, correction: Correction, now: int) -> Change:
     """Adds a correction that readers see; fixing the text itself is an edit."""
     _must_be(post, "published")
-    if not correction.text.strip():
+    if is_blank(correction.text):
         raise InvalidError("text", "must say what was wrong and what is right")
     said = structs.replace(correction, date_published=format_time(now))
     return _next(post, now, html=post.content_html, text=post.article_body, corrections=[*post.corrections, said])
@@ -136,7 +136,7 @@ def withdraw(post: Post, note: str, now: int) -> Change:
         post,
         status="withdrawn",
         version=post.version + 1,
-        withdrawal_note=note,
+        withdrawal_note="" if is_blank(note) else note,
         date_withdrawn=at,
         date_modified=max(at, post.date_modified),
     )

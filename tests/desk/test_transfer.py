@@ -200,7 +200,10 @@ BAD = [
     ({"id": "x", "headline": "h" * 301}, "headline: must be"),
     ({"id": "x y"}, "id: must be 1 to 64"),
     ({"id": "good"}, "id: 'good' stands in line 2 already"),
-    ({"id": "x", "status": "draft"}, "status: invalid enum value"),
+    ({"id": "x", "status": "draft"}, "status: 'draft' is not allowed here; must be published or withdrawn"),
+    ({"id": "x", "corrections": [{"text": "a", "kind": "b"}]}, "corrections[0].kind: 'b' is not allowed here; must be"),
+    ({"id": "x", "withdrawal_note": "Wrong."}, "withdrawal_note: is for a withdrawn post"),
+    ({"id": "x", "date_withdrawn": "2026-11-03T20:00:00Z"}, "date_withdrawn: is for a withdrawn post"),
     ({"id": "x", "date_published": "yesterday"}, "date_published: is not an RFC 3339 time"),
     ({"id": "x", "sort_time": "2026-11-03T20:00:00"}, "sort_time: needs a zone"),
     ({"id": "x", "date_modified": "0001-01-01T00:00:00Z"}, "date_modified: must lie in the years 1900 to 2200"),
@@ -250,6 +253,11 @@ async def test_a_missing_sort_time_without_room_is_refused(desk):
     assert caught.value.extra["line"] == 3
     await desk.import_("night", lines(STORY, rows[0], rows[1], rows[3]))
     assert await ids(desk) == ["a", "b", "d"]
+
+
+async def test_a_withdrawn_post_needs_no_date_of_that(desk):
+    await desk.import_("night", lines(STORY, {"id": "a", "status": "withdrawn", "withdrawal_note": "Wrong."}))
+    assert (await desk.post("night", "a"))["withdrawal_note"] == "Wrong."
 
 
 async def test_a_place_before_the_first_year_is_refused(desk):

@@ -198,7 +198,19 @@ def test_the_story_view_ends_with_the_totals_in_their_order():
         ({}, "headline", "missing"),
         ({"headline": " "}, "headline", "empty"),
         ({"headline": "x" * 301}, "headline", "300"),
-        ({"headline": 3}, "headline", "must be str"),
+        ({"headline": 3}, "headline", "must be text, not a whole number"),
+        ({"headline": "x" * 301}, "headline", "must be text of at most 300 characters"),
+        ({"headline": "\u200b\u2060 \u00ad\u3000\u2066"}, "headline", "must not be empty"),
+        ({"headline": "x", "is_key_event": 1}, "is_key_event", "must be true or false, not a whole number"),
+        ({"headline": "x", "keywords": "x"}, "keywords", "must be a list, not text"),
+        ({"headline": "x", "images": [{"url": ""}]}, "images[0].url", "must not be empty"),
+        (
+            {"headline": "x", "images": [{"url": "/a.png", "width": -1}]},
+            "images[0].width",
+            "a whole number, at least 0",
+        ),
+        ({"headline": "x", "authors": [{"name": ""}]}, "authors[0].name", "must not be empty"),
+        ({"headline": "x", "contributors": [{"name": "\u200b"}]}, "contributors[0].name", "must not be empty"),
         ({"headline": "a\nb"}, "headline", "one line"),
         ({"headline": "a\x00"}, "headline", "U+0000"),
         ({"headline": "\ud800"}, "headline", "Unicode"),
@@ -207,7 +219,7 @@ def test_the_story_view_ends_with_the_totals_in_their_order():
         ({"headline": "x", "id": "a b"}, "id", "1 to 64"),
         ({"headline": "x", "images": [{"url": "javascript:alert(1)"}]}, "images[0].url", "http"),
         ({"headline": "x", "images": [{"url": "//evil.example"}]}, "images[0].url", "http"),
-        ({"headline": "x", "images": [{"url": "/a.png"}] * 21}, "images", "20"),
+        ({"headline": "x", "images": [{"url": "/a.png"}] * 21}, "images", "must be a list of at most 20 entries"),
         ({"headline": "x", "authors": [{"name": "A", "role": "x"}]}, "authors[0].role", "not a field"),
         ({"headline": "x", "sort_time": "yesterday"}, "sort_time", "RFC 3339"),
         ({"headline": "x", "sort_time": "2026-11-22T18:00:00"}, "sort_time", "zone"),
@@ -220,6 +232,36 @@ def test_a_bad_draft_is_named_by_field_and_rule(given, field, rule):
 
     assert caught.value.field == field
     assert rule in caught.value.rule
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "rule"),
+    [
+        ({"status": "draft"}, "status", "'draft' is not allowed here; must be one of upcoming, live, ended"),
+        ({"default_sort": "x" * 500}, "default_sort", "must be newest or oldest"),
+        ({"lead_image": {"url": ""}}, "lead_image.url", "must not be empty"),
+        ({"lead_image": 3}, "lead_image", "must be a JSON object or null, not a whole number"),
+        ({"language": "e"}, "language", "must be a language tag such as en"),
+        ({"headline": "\u200d"}, "headline", "must not be empty"),
+    ],
+)
+def test_a_bad_story_patch_is_named_by_field_and_rule(given, field, rule):
+    with pytest.raises(InvalidError) as caught:
+        read(StoryPatch, given)
+
+    assert caught.value.field == field
+    assert rule in caught.value.rule
+    assert len(caught.value.detail) < 200
+
+
+def test_invisible_characters_within_words_are_kept():
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    assert read(PostDraft, {"headline": family}).headline == family
+
+
+def test_a_note_of_blanks_is_no_note():
+    assert rules.withdraw(a_post(), " \t\u200b", LATER).post.withdrawal_note == ""
+    assert rules.withdraw(a_post(), " Misheard.", LATER).post.withdrawal_note == " Misheard."
 
 
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
