@@ -139,10 +139,11 @@ def test_watch_prints_each_change_as_it_happens(shell, story, process, request, 
     assert "Before" in read_until(watching.stdout, "p0")[-1]
     shell("post", story, "--headline", "One", "--id", "p1")
     shell("edit", story, "p1", "--headline", "Two")
+    lines = read_until(watching.stdout, "Two")  # before its text is taken back
     shell("withdraw", story, "p1", "--note", "Wrong.")
     shell("delete", story, "p0")
     shell("story", "end", story)
-    lines = read_until(watching.stdout, "ended")
+    lines += read_until(watching.stdout, "ended")
     assert [line.split()[1:] for line in lines[:4]] == [
         ["published", "p1", "One"],
         ["updated", "p1", "Two"],
