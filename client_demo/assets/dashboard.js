@@ -67,9 +67,9 @@ function show(sample) {
     const number = document.querySelector(`[data-number="${name}"]`);
     if (number) number.textContent = name === "at_head" ? share(written[name], sample.readers) : figure(written[name]);
     const most = Math.max(name === "at_head" ? 1 : 0, ...values);
-    draw(/** @type {SVGElement} */ (document.querySelector(`[data-spark="${name}"]`)), values, most);
+    draw(/** @type {SVGElement} */ (document.querySelector(`[data-spark="${name}"]`)), values, most, name !== "at_head");
     const top = document.querySelector(`[data-top="${name}"]`);
-    if (top) top.textContent = name === "at_head" ? "0 to 100 %" : `0 to ${figure(most)}`;
+    if (top) top.textContent = name === "at_head" ? "0 to 100 %" : most ? `0 to ${figure(most)}` : "0 so far";
   }
   for (const row of document.querySelectorAll("[data-latency]")) {
     const held = sample.latency_ms?.[/** @type {HTMLElement} */ (row).dataset.latency ?? ""] ?? {};
@@ -99,11 +99,11 @@ function rows(body, wanted) {
     cells.map((cell, n) => h("td", { class: n > 0 && "number" }, cell || "–")))));
 }
 
-/** A line of the last two minutes, newest at the right edge. @param {SVGElement} svg @param {number[]} values @param {number} most the value at the upper edge */
-function draw(svg, values, most) {
+/** A line of the last two minutes, newest at the right edge. @param {SVGElement} svg @param {number[]} values @param {number} most the value at the upper edge @param {boolean} pad draw what is not known yet as nothing */
+function draw(svg, values, most, pad) {
   const known = values.map((value, n) => `${KEPT - values.length + n},${(31 - (value / (most || 1)) * 30).toFixed(1)}`);
-  // Nothing is known of before the page was opened: that stretch lies on the baseline.
-  const points = values.length < KEPT ? ["0,31", `${KEPT - values.length},31`, ...known] : known;
+  // Of the time before the page was opened nothing is known: that stretch lies on the baseline.
+  const points = pad && values.length < KEPT ? ["0,31", `${KEPT - values.length},31`, ...known] : known;
   const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   line.setAttribute("points", points.join(" "));
   line.setAttribute("vector-effect", "non-scaling-stroke");

@@ -21,6 +21,12 @@ async def test_numbers_are_live(site):
     await site.holds(page, "/\\d/.test(document.querySelector('[data-latency=painted] td').textContent)")
     assert await page.locator("#workers tr").count() == 1
     assert await page.locator(".spark polyline").count() == 4
+    # A line has a scale, reaches from edge to edge, and shows a rate that lasts long enough to be read.
+    assert (await page.locator("[data-top=readers]").inner_text()).startswith("0 to 2")
+    points = await page.locator("[data-spark=readers] polyline").get_attribute("points")
+    assert points.startswith("0,")
+    assert points.split()[-1].startswith("119,")
+    await site.holds(page, "Number(document.querySelector('[data-number=events_per_s]').textContent) > 0")
     await readers[0].close()
     await site.holds(page, "document.querySelector('[data-number=readers]').textContent === '1'")
     assert site.said == []
