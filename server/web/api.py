@@ -103,6 +103,9 @@ class Resource:
         try:
             answer = await self._answer(request)
         except StoppressError as error:
+            key = request.headers.get("idempotency-key", "")
+            if error.status == 503 and key:
+                error.extra.setdefault("key", key[:128])  # to try again with, whether it was done or not
             answer = problem(error)
         except ClientDisconnect:
             return

@@ -86,6 +86,7 @@ async def test_a_store_that_hangs_is_said_to_be_away_before_people_give_up(large
     assert page.headers["content-type"].startswith("text/html")
     assert (sent.json()["type"], sent.json()["key"]) == ("urn:stoppress:try-again", "k1")
     assert "k1" in sent.json()["detail"]
+    assert locked.json()["key"] == "k1"
 
 
 async def test_who_leaves_in_the_middle_of_a_form_is_no_error(site, until, caplog):
