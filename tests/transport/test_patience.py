@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from test_gate import answer, make_app, talk, uvicorn_world
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -41,13 +41,21 @@ async def give(request: Request) -> Response:
     return Response(b"x" * int(request.query_params["bytes"]))
 
 
+async def stream(request: Request) -> Response:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(LARGE // 65536):
+            yield b"x" * 65536
+
+    return StreamingResponse(parts())
+
+
 @pytest.fixture
 async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     monkeypatch.setattr(gate, "BODY_S", 0.3)
     monkeypatch.setattr(gate, "CUT_LATER_S", 0)
     settings = Settings(port=0, send_timeout_s=1, drain_s=0.1, stop_timeout_s=1)
     app = make_app(settings, Hub())
-    for path, endpoint in (("/take", take), ("/refuse", refuse), ("/give", give)):
+    for path, endpoint in (("/take", take), ("/refuse", refuse), ("/give", give), ("/stream", stream)):
         app.router.routes.append(Route(path, endpoint, methods=["GET", "POST"]))
     async with uvicorn_world(app, settings) as world:
         yield world
@@ -116,9 +124,13 @@ async def test_a_large_body_may_take_longer_as_long_as_it_comes(running: Any) ->
         assert (await reader.read()).endswith(str(12 * size).encode())
 
 
-@pytest.mark.parametrize("size", [100_000, LARGE])  # the first is less than what makes a server wait with writing
+@pytest.mark.parametrize(
+    ("path", "size"),
+    # The first is less than what makes a server wait with writing.
+    [("/give?bytes=100000", 100_000), (f"/give?bytes={LARGE}", LARGE), ("/stream", LARGE)],
+)
 async def test_an_answer_that_is_not_taken_is_cut_off(
-    running: Any, size: int, until: Any, monkeypatch: pytest.MonkeyPatch
+    running: Any, path: str, size: int, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost: list[gate.Gate] = []
     stock = gate.Gate.connection_lost
@@ -129,7 +141,7 @@ async def test_an_answer_that_is_not_taken_is_cut_off(
         line.setblocking(False)
         host, _, port = running.url.removeprefix("http://").partition(":")
         await loop.sock_connect(line, (host, int(port)))
-        await loop.sock_sendall(line, asked(f"GET /give?bytes={size}", "Connection: close"))
+        await loop.sock_sendall(line, asked(f"GET {path}", "Connection: close"))
         await until(lambda: lost)
         got = 0
         async with asyncio.timeout(5):
