@@ -144,6 +144,12 @@ async def test_direction_follows_the_language(site):
       return [stream.right === guide.right, left(0) < left(2)];
     })()"""
     assert await page.evaluate(place) == [True, True], "flush right; the number stands before 'posts'"
+    day = """(() => {
+      const range = document.createRange();
+      range.selectNodeContents(document.querySelector(".day-name"));
+      return document.getElementById("content").getBoundingClientRect().right - range.getBoundingClientRect().right;
+    })()"""
+    assert await page.evaluate(day) < 2
     done = await site.desk.edit_story(slug, {"language": "en"})
     await site.at(page, done.position)
     assert await page.get_attribute("#story", "dir") == "ltr"
