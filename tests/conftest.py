@@ -39,6 +39,21 @@ def require() -> Callable[[str], str]:
     return require_tool
 
 
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """`measured("median 28 ms")`: a figure to print at the end of the run."""
+    return lambda figure: request.node.user_properties.append(("measured", figure))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]
+    told = [figure for report in reports for name, figure in report.user_properties if name == "measured"]
+    if told:
+        terminalreporter.section("measured")
+        for figure in sorted(set(told)):
+            terminalreporter.write_line(figure)
+
+
 @pytest.fixture(name="until")
 def _until() -> Callable[..., Awaitable[None]]:
     return until

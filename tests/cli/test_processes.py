@@ -303,7 +303,7 @@ def counted(metrics: bytes, name: str) -> set[str]:
     return set(re.findall(rf'^{name}{{.*worker="(\d)"', metrics.decode(), re.MULTILINE))
 
 
-def test_ctrl_c_with_a_reader_is_quick(story, process):
+def test_ctrl_c_with_a_reader_is_quick(story, process, measured):
     """Half a second where nothing else runs; the figure is printed."""
     server = process("serve", "--port", "0")
     address = server.stdout.readline().decode().split()[0]
@@ -312,7 +312,7 @@ def test_ctrl_c_with_a_reader_is_quick(story, process):
     began = time.monotonic()
     server.send_signal(signal.SIGINT)
     ended(server)
-    print(f"Ctrl-C: {(time.monotonic() - began) * 1000:.0f} ms")
+    measured(f"Ctrl-C ends serve: {(time.monotonic() - began) * 1000:.0f} ms")
     assert time.monotonic() - began < 2
 
 
@@ -331,14 +331,14 @@ def test_a_port_that_is_taken_is_named(process):
     assert "--port" in said
 
 
-def test_a_cold_post_is_quick(story, process):
+def test_a_cold_post_is_quick(story, process, measured):
     """Generous, for busy machines; the real figure is printed."""
     times = []
     for _ in range(3):
         began = time.monotonic()
         ended(process("post", story, "--headline", "h", "--body", "b"))
         times.append(time.monotonic() - began)
-    print(f"cold post: {min(times) * 1000:.0f} ms")
+    measured(f"cold `stoppress post`: {min(times) * 1000:.0f} ms")
     assert min(times) < 2.0
 
 

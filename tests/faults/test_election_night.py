@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ async def newsroom(short_dir: Path) -> AsyncIterator[Newsroom]:
 
 
 @pytest.mark.timeout(240)
-async def test_nothing_acknowledged_is_lost_or_doubled(newsroom: Newsroom) -> None:
+async def test_nothing_acknowledged_is_lost_or_doubled(newsroom: Newsroom, measured: Callable[[str], None]) -> None:
     events: list[dict[str, Any]] = []
     seen: list[str] = []
     reading = asyncio.create_task(newsroom.read(events, seen))
@@ -209,7 +209,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled(newsroom: Newsroom) -> No
     assert seen.count("resumed") >= 1
     assert [event["seq"] for event in events] == list(range(events[0]["seq"], held.seq + 1))
     assert {event["post"]["id"] for event in events} == set(newsroom.acknowledged)
-    print(
-        f"\n{POSTS} acknowledged; in flight at the kills: {around_hub}, {around_store}; tried again: "
-        f"{newsroom.repeated}; reader: {seen.count('resumed')} resumes"
+    measured(
+        f"{POSTS} publishes acknowledged over two kills, with {around_hub} and {around_store} in flight: "
+        f"{newsroom.repeated} tried again, none lost or doubled; the reader resumed {seen.count('resumed')} times"
     )

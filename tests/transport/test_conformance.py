@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def compression_cases() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")  # the cases'
 @pytest.mark.parametrize("loop", LOOPS)
-async def test_every_autobahn_case_passes(loop: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_every_autobahn_case_passes(loop: str, measured: Callable[[str], None]) -> None:
     code = textwrap.dedent(SERVER).format(tests=str(Path(__file__).parents[1]), loop=LOOPS[loop])
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     try:
@@ -87,7 +88,6 @@ async def test_every_autobahn_case_passes(loop: str, capsys: pytest.CaptureFixtu
         await server.wait()
 
     passed = [result.case_id for result in results]
-    with capsys.disabled():
-        print(f"\n{len(passed)} Autobahn cases passed on {loop}")
+    measured(f"{len(passed)} Autobahn cases passed on {loop}")
     assert len(passed) >= 248
     assert {case.split(".")[0] for case in passed} >= {"12", "13"}, "deflated ones too"
