@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from story_model import Client, Editor, Moment, encoded, histories
 
 from stoppress.hub.feed import Feed, Limits
 from stoppress.hub.state import StoryState
 from stoppress.wire import native
+from story_model import Client, Editor, Moment, encoded, histories
 
 BACKLOG = 3
 KEEP = 2 * BACKLOG

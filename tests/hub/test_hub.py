@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from story_model import Editor, encoded
-
 from stoppress.hub.feed import Feed
 from stoppress.hub.frame import Frame
 from stoppress.hub.hub import Hub
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
 from stoppress.hub.stats import Histogram, Recent
+from story_model import Editor, encoded
 
 START = 1_000_000
 CLOCK = count(START, 1000).__next__  # time enough between any two fan-outs
