@@ -17,7 +17,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from stoppress.newsroom.errors import StoreError
-from support import runs, until
+from support import require_proc, runs, until
 
 
 class Many:
@@ -84,6 +84,7 @@ def peer_of(line: ClientConnection) -> int:
 
 @contextlib.asynccontextmanager
 async def many(**options: object) -> AsyncIterator[Many]:
+    require_proc()
     command = [sys.executable, str(Path(__file__).with_name("many.py"))]
     command += [f"{name}={value}" for name, value in options.items()]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}  # `streams`, for its workers too
