@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -31,6 +32,14 @@ def require_proc() -> None:
     """Linux' view of processes; see `lacking`. (A chroot may not have it mounted, macOS never has.)"""
     if not Path("/proc/self/stat").exists():
         lacking("/proc is not mounted")
+
+
+def require_ipv6() -> None:
+    """An IPv6 loopback address; see `lacking`."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        lacking("IPv6 is not there")
 
 
 def require_terminal() -> tuple[int, int]:

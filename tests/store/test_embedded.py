@@ -303,7 +303,6 @@ async def test_the_last_store_to_close_ends_the_server(data_dir: Path) -> None:
     await three.aclose()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's")
 async def test_the_disk_has_it_before_the_answer_leaves(data_dir: Path, require: Callable[[str], str]) -> None:
     strace = require("strace")
     trace = data_dir / "trace"

@@ -22,6 +22,7 @@ from websockets.asyncio.client import connect
 from stoppress.newsroom.errors import StoreError
 from stoppress.settings import Settings
 from stoppress.transport.serve import ListenError, address, listen, serve
+from support import require_ipv6
 
 SERVER = """
     import asyncio, contextlib, sys
@@ -170,11 +171,7 @@ async def test_cancelling_drains_as_well(uvicorn: Any) -> None:
     ("host", "expected"), [("0.0.0.0", "http://127.0.0.1:"), ("::", "http://[::1]:"), ("::1", "http://[::1]:")]
 )
 def test_the_address_shown_can_be_opened(host: str, expected: str) -> None:
-    if ":" in host and not socket.has_ipv6:
-        pytest.skip("no IPv6 here")
-    try:
-        listening = listen(Settings(host=host, port=0))
-    except ListenError:
-        pytest.skip("no IPv6 here")
-    with listening:
+    if ":" in host:
+        require_ipv6()
+    with listen(Settings(host=host, port=0)) as listening:
         assert address(listening).startswith(expected)
