@@ -1,8 +1,8 @@
 """The Desk: every editorial operation, for the command line and the API alike.
 
 It reads what is stored, lets `newsroom.rules` decide, and hands the decision to the store's script, which carries it
-out only if the versions it was decided on still stand; else the Desk reads and decides again. A body is rendered in
-a thread, never on the hub's loop. Every change takes a `key`: told again, it answers what it answered first.
+out only if the versions it was decided on still stand; else the Desk reads and decides again. A long body is
+rendered in a thread, off the hub's loop. Every change takes a `key`: told again, it answers what it answered first.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from ..store.store import Committed, StaleStoryError, Store, StoredStory
 from . import transfer
 from .result import ImportReport, Result
 
+INLINE = 1000  # characters of a body that are rendered at once
 PAGE_POSTS = 50
 PAGE_POSTS_MAX = 500
 # Each round is lost only to another editor's change of the same post or story, so nobody loses many.
@@ -331,7 +332,8 @@ class Desk:
             return "", ""
         from ..newsroom import text
 
-        rendered = await asyncio.to_thread(text.render, body)
+        # A thread costs more than a short text, and a nasty one of this length takes no longer than a turn of threads.
+        rendered = text.render(body) if len(body) <= INLINE else await asyncio.to_thread(text.render, body)
         return rendered.html, rendered.text
 
 

@@ -58,6 +58,8 @@ class Feed:
         self.is_dirty = False
         self.pumped_ms = 0  # when the last fan-out began
         self.is_recalled = False  # `recall` was tried, since the state was last replaced
+        self.aside: Frame | None = None  # a notice that leaves with the next events: a write of its own costs as much
+        self._leaving: Frame | None = None  # the one that leaves in this fan-out
         self._on_change = on_change
         self._on_short = on_short
         self._ring: deque[Frame] = deque()
@@ -196,7 +198,7 @@ class Feed:
             batch = self.resumed(seq)
             self.counts.resumes += 1
         else:
-            batch = self._batches.get(seq) or self._batches.setdefault(seq, Batch(self._since(seq), is_live=True))
+            batch = self._batch(seq)
         if not batch.is_live:
             reader.live_from = self.seq
         reader.is_fresh = False
@@ -232,6 +234,7 @@ class Feed:
         """Bring every reader to the head; after each slice, so that others get their turn, yields what was handed
         over meanwhile and to how many."""
         self.is_dirty = False
+        self._leaving, self.aside = self.aside, None
         readers = tuple(self.readers)
         for start in range(0, len(readers), slice_count):
             yield self._hand_out(readers[start : start + slice_count])
@@ -262,7 +265,12 @@ class Feed:
         """The events in (seq, head] for a reader that may have them as they are."""
         if not self.floor <= seq < self.seq or self.deleted:
             return None
-        return self._batches.get(seq) or self._batches.setdefault(seq, Batch(self._since(seq), is_live=True))
+        return self._batch(seq)
+
+    def _batch(self, seq: int) -> Batch:
+        if seq not in self._batches:
+            self._batches[seq] = Batch(self._since(seq), is_live=True, aside=self._leaving)
+        return self._batches[seq]
 
     # Within
 

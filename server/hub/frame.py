@@ -58,18 +58,24 @@ class Frame:
 
 
 class Batch:
-    """Frames that leave together; shared by all readers who miss the same ones."""
+    """Frames that leave together; shared by all readers who miss the same ones. `aside`: a notice behind them."""
 
-    __slots__ = ("_forms", "frames", "is_live")
+    __slots__ = ("_forms", "aside", "frames", "is_live")
 
-    def __init__(self, frames: tuple[Frame, ...], *, is_live: bool) -> None:
+    def __init__(self, frames: tuple[Frame, ...], *, is_live: bool, aside: Frame | None = None) -> None:
         self.frames = frames
+        self.aside = aside
         self.is_live = is_live  # events as they happen, not an opening (snapshot, resumed)
         self._forms: dict[Any, Any] = {}
 
+    @property
+    def messages(self) -> tuple[Frame, ...]:
+        """Everything to say, in order."""
+        return (*self.frames, self.aside) if self.aside else self.frames
+
     def form(self, encode: Callable[[Frame], bytes]) -> bytes:
-        """All frames in one piece, for dialects whose messages may be joined; remembered."""
+        """All of it in one piece, for dialects whose messages may be joined; remembered."""
         made = self._forms.get(encode)
         if made is None:
-            made = self._forms[encode] = b"".join([frame.form(encode) for frame in self.frames])
+            made = self._forms[encode] = b"".join([frame.form(encode) for frame in self.messages])
         return made

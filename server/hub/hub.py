@@ -20,6 +20,7 @@ from .state import StoryState
 from .stats import Counts, Recent
 
 _SPARED = frozenset({"beat", "readers"})  # late ones say nothing
+ASIDE_MS = 3000  # so long a reader count waits for an event to leave with
 HOLD_MS = 10  # under load, the events of so long leave as one write
 _SHOWN_EVERY_MS = 10_000
 _SHOWN_SHARE = 0.02
@@ -127,8 +128,8 @@ class Hub:
     def sweep(self, now_ms: int) -> None:
         """Once a second: beats for silent stories, reader counts that moved, and an end to readers that are stuck."""
         for slug, feed in self.feeds.items():
-            for reader in tuple(feed.readers):
-                if reader.is_watched and reader.busy_since and now_ms - reader.busy_since > self.cut_ms:
+            for reader in [reader for reader in feed.readers if reader.is_watched]:
+                if reader.busy_since and now_ms - reader.busy_since > self.cut_ms:
                     self.counts.cuts += 1
                     reader.busy_since = 0
                     reader.cut()
@@ -142,7 +143,10 @@ class Hub:
             count = len(feed.readers) + feed.elsewhere
             if now_ms - told_ms >= _SHOWN_EVERY_MS and abs(count - shown) > _SHOWN_SHARE * shown:
                 self._shown[slug] = (count, now_ms)
-                self._announce((feed,), notices.readers(count))
+                feed.aside = notices.readers(count)
+            elif feed.aside and now_ms - told_ms >= ASIDE_MS:
+                self._announce((feed,), feed.aside)
+                feed.aside = None
 
     def work(self, clock: Callable[[], int], slice_count: int = 200) -> Iterator[float]:
         """Give and tell everyone what is owed; `clock` tells ms. Yields after each slice, ends when nobody is owed.
@@ -251,7 +255,7 @@ class Hub:
             "epoch": feed.epoch,
             "seq": seq,
             "readers": len(feed.readers),
-            "at_head": sum(reader.seq == seq for reader in feed.readers),
+            "at_head": [reader.seq for reader in feed.readers].count(seq),
             "post_count": feed.state.story["post_count"],
             "status": feed.state.story["status"],
         }

@@ -17,7 +17,7 @@ from ..wire import rfc6455
 from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
 from ..wire.native import CloseCode
 from .ear import Ear
-from .line import acknowledged, owed
+from .line import acknowledged, borrow, owed
 from .pump import Pump, now_ms
 
 HANDOFF = "stoppress.handoff"  # key of scope["extensions"]: `hand_off(reader, subprotocol) -> bool`
@@ -35,6 +35,7 @@ class HandedReader(Reader, asyncio.Protocol):
         "_ear",
         "_held",
         "_inbox",
+        "_line",
         "_painted",
         "_stuck_since",
         "encode",
@@ -66,6 +67,7 @@ class HandedReader(Reader, asyncio.Protocol):
         transport.set_write_buffer_limits(0)  # whatever the kernel does not take at once makes it behind
         transport.set_protocol(self)
         self.pump.lines += 1
+        self._line = borrow(transport)
         self.open(head)
 
     def open(self, head: bytes) -> None:
@@ -80,10 +82,16 @@ class HandedReader(Reader, asyncio.Protocol):
     # What the hub does
 
     def hand(self, batch: Batch) -> None:
+        data = batch.form(self.encode)
         try:
-            self.transport.write(batch.form(self.encode))
-        except _GONE:
-            self._leave()
+            sent = self._line.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # it is gone; the transport need not find out by itself
+            self.cut()
+            return self._leave()
+        if sent < len(data):
+            self.write(data[sent:])
 
     def wake(self, *, conflate: bool = False) -> None:
         if not self.is_ready:
@@ -167,6 +175,7 @@ class HandedReader(Reader, asyncio.Protocol):
         self.pump.farewells.stop(self)
         self.pump.talkers.stop(self)
         self.pump.lines -= 1
+        self._line.detach()
         self._lose_ear()
         self._inbox = self._held = None
 

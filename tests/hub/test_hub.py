@@ -7,10 +7,11 @@ from typing import Any
 
 from stoppress.hub.feed import Feed
 from stoppress.hub.frame import Frame
-from stoppress.hub.hub import Hub
+from stoppress.hub.hub import ASIDE_MS, Hub
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
 from stoppress.hub.stats import Histogram, Recent
+from stoppress.wire import native
 from story_model import Editor, encoded
 
 START = 1_000_000
@@ -56,6 +57,7 @@ def work(hub: Hub, slice_count: int = 200) -> int:
 def settled(hub: Hub) -> None:
     """Past the first reader count and the first look at the silence."""
     hub.sweep(START)
+    hub.sweep(START + ASIDE_MS)
     work(hub)
 
 
@@ -121,9 +123,10 @@ def test_a_busy_reader_is_spared_what_would_be_late() -> None:
     hub.sweep(START)
     hub.sweep(START + 2000)
     hub.stale(1)
+    hub.sweep(START + 2000 + ASIDE_MS)
     work(hub)
 
-    assert free.log == ["readers", "beat", "stale"]
+    assert free.log == ["beat", "stale", "beat", "readers"]
     assert busy.log == ["stale"]
 
 
@@ -141,8 +144,33 @@ def test_the_reader_count_is_told_rarely_and_only_if_it_moved() -> None:
     assert listener.notices == []
     feed.elsewhere = 3
     hub.sweep(START + 11_000)
+    hub.sweep(START + 11_000 + ASIDE_MS)
     work(hub)
     assert listener.notices == [{"type": "readers", "count": 103}]
+
+
+def test_the_reader_count_leaves_with_an_event_if_one_comes_soon() -> None:
+    """It would cost each reader a write of its own: as much as the event."""
+    hub = Hub(beat_s=60)
+    editor, feed, listeners = story(hub, readers=3)
+    settled(hub)
+    feed.elsewhere = 5
+    hub.sweep(START + 10_000)
+
+    tell(editor, feed)
+    work(hub)
+
+    for listener in listeners:
+        batch = feed.take(listener)
+        assert batch is not None
+        assert [told.type for told in batch.messages] == ["post.published", "readers"]
+        assert batch.form(native.encode).endswith(batch.messages[1].form(native.encode))
+    tell(editor, feed)
+    work(hub)
+    assert [told.type for told in feed.take(listeners[0]).messages] == ["post.published"]  # type: ignore[union-attr]
+    hub.sweep(START + 10_000 + ASIDE_MS)
+    work(hub)
+    assert [notice["count"] for notice in listeners[0].notices] == [3], "and it is told once"
 
 
 def test_a_stuck_reader_is_cut_once() -> None:
