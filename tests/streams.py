@@ -48,6 +48,10 @@ class Loaded:
         self.hub = hub
         self.asked: list[Position] = []
 
+    def at_hand(self, slug: str) -> Feed | None:
+        feed = self.hub.feeds.get(slug)
+        return None if feed is None or feed.deleted else feed
+
     async def ensure(self, slug: str) -> Feed:
         if slug not in self.hub.feeds:
             raise NotFoundError(f"there is no story {slug}")

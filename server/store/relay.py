@@ -68,6 +68,16 @@ class Relay:
 
     # What transports and pages ask
 
+    def at_hand(self, slug: str) -> Feed | None:
+        """The story's feed if it is here whole: nothing need be waited for. GoneError."""
+        self._used[slug] = time.monotonic()
+        feed = self.hub.feeds.get(slug)
+        if feed is None or feed.short:
+            return None
+        if feed.deleted:
+            raise GoneError(f"the story {slug} was deleted")
+        return feed
+
     async def ensure(self, slug: str) -> Feed:
         """The story's feed, loaded if need be; joining a loaded one reads nothing. NotFoundError, GoneError."""
         self._used[slug] = time.monotonic()

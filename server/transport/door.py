@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError
+from ..store.relay import Relay
 from .pump import Pump
 
 
@@ -29,18 +30,19 @@ _STOPPING = Refusal(503, "This server is stopping; come back in a moment.", 1)
 def check(connection: HTTPConnection) -> Refusal | None:
     """What can be said before a story is looked up; None = welcome."""
     state = connection.app.state
+    settings, hub = state.settings, state.hub
     if not is_welcome(connection):
         return Refusal(
             403, "This site does not allow pages of your origin; its operator lists them in STOPPRESS_ORIGINS."
         )
-    if state.hub.is_draining:
+    if hub.is_draining:
         return _STOPPING
-    if state.hub.is_full:
-        state.hub.counts.refusals += 1
+    if hub.is_full:
+        hub.counts.refusals += 1
         return Refusal(503, "This server has as many readers as it takes; come back in a moment.", 5)
-    most = state.settings.address_readers
+    most = settings.address_readers
     if most and Pump.of(state).from_address(counted_as(connection)) >= most:
-        state.hub.counts.refusals += 1
+        hub.counts.refusals += 1
         return Refusal(503, "Your address has as many readers here as it may; come back when one has left.", 30)
     return None
 
@@ -60,10 +62,12 @@ def counted_as(connection: HTTPConnection) -> str:
 
 def is_welcome(connection: HTTPConnection) -> bool:
     """Readers need no cookie, so any origin may read, unless the operator narrows it. No Origin: not a page."""
+    settings = connection.app.state.settings
+    if not settings.origins:
+        return True
     # Two of them name no origin: together they are none that is allowed.
     origin = ", ".join(connection.headers.getlist("origin")).lower()
-    settings = connection.app.state.settings
-    if not settings.origins or not origin or origin in settings.origins:
+    if not origin or origin in settings.origins:
         return True
     # This site's own page, whatever name it was asked by; a proxy before us may speak TLS for us.
     own = {f"{scheme}://{connection.headers.get('host', '').lower()}" for scheme in ("http", "https")}
@@ -81,16 +85,13 @@ def cors(connection: HTTPConnection) -> dict[str, str]:
 async def find(connection: HTTPConnection, position: Position | None) -> Feed | Refusal:
     """The story's feed, as far as the position if the store is; nothing may be awaited between this and `join`."""
     slug = connection.path_params["slug"]
-    relay = connection.app.state.relay
+    state = connection.app.state
+    relay, hub, settings = state.relay, state.hub, state.settings
     try:
-        async with asyncio.timeout(connection.app.state.settings.store_timeout_s + 1):
-            feed: Feed = await relay.ensure(slug)
-            if position is not None and position.epoch == feed.epoch and not feed.floor <= position.seq <= feed.seq:
-                if position.seq > feed.seq:
-                    await relay.at_least(slug, position)
-                else:
-                    await relay.recall(slug)
-                feed = await relay.ensure(slug)
+        feed = relay.at_hand(slug)
+        if feed is None or not _reaches(feed, position):
+            async with asyncio.timeout(settings.store_timeout_s + 1):
+                feed = await _fetched(relay, slug, position)
     except TimeoutError:
         return Refusal(503, "The store did not answer in time; come back in a moment.", 2)
     except NotFoundError as error:
@@ -99,12 +100,29 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
         return Refusal(410, error.detail)
     except StoppressError as error:
         return Refusal(503, error.detail, 2)
-    if connection.app.state.hub.is_draining:  # it began while we looked; the drain would miss this reader
+    if hub.is_draining:  # it began while we looked; the drain would miss this reader
         return _STOPPING
     if feed.deleted:
         return Refusal(410, f"The story {slug} was deleted.")
-    most = connection.app.state.settings.story_readers
+    most = settings.story_readers
     if most and len(feed.readers) >= most:
-        connection.app.state.hub.counts.refusals += 1
+        hub.counts.refusals += 1
         return Refusal(503, "This story has as many readers as this server takes; come back in a moment.", 5)
     return feed
+
+
+def _reaches(feed: Feed, position: Position | None) -> bool:
+    """Can all be said about this position without the store?"""
+    return position is None or position.epoch != feed.epoch or feed.floor <= position.seq <= feed.seq
+
+
+async def _fetched(relay: Relay, slug: str, position: Position | None) -> Feed:
+    feed = await relay.ensure(slug)
+    if _reaches(feed, position):
+        return feed
+    assert position is not None
+    if position.seq > feed.seq:
+        await relay.at_least(slug, position)
+    else:
+        await relay.recall(slug)
+    return await relay.ensure(slug)

@@ -33,7 +33,6 @@ BODY_BYTES = 16 * 1024
 CUT_LATER_S = 2.0  # than the hub, which counts whom it cuts
 _BODIES = frozenset({b"content-length", b"transfer-encoding"})
 _BODILESS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
-_SINGLE = (b"host", b"origin")
 
 
 def _host_and_port(address: Any) -> tuple[str, int] | None:
@@ -228,14 +227,14 @@ class Gate(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._fed = False, 0
         self.heads.stop(self)
+        names = [name for name, _ in self.headers]
         bodies = [value for name, value in self.headers if name in _BODIES]
         has_body = any(value != b"0" for value in bodies)
         if len(bodies) > 1 or (has_body and self.parser.get_method() in _BODILESS):
             raise _Refused(400)  # RFC 9112, section 6.1: a length and chunks together are an attack
-        for single in _SINGLE:
-            count = sum(name == single for name, _ in self.headers)
-            if count > 1 or (count == 0 and single == b"host" and self.parser.get_http_version() == "1.1"):
-                raise _Refused(400)  # RFC 9112, section 3.2
+        hosts = names.count(b"host")
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1") or names.count(b"origin") > 1:
+            raise _Refused(400)  # RFC 9112, section 3.2
         if has_body and self.parser.should_upgrade() and self._should_upgrade():
             raise _Refused(400)  # the parser would read the body first, and the peer wait for its handshake for ever
         super().on_headers_complete()
@@ -255,12 +254,13 @@ class Gate(HttpToolsProtocol):
         self.scope["method"] = self.parser.get_method().decode("ascii")
         try:
             target = self.url.decode("ascii")
-            path, query = httptools.parse_url(self.url).path, httptools.parse_url(self.url).query
+            parts = httptools.parse_url(self.url)
+            path, query = parts.path, parts.query
         except (UnicodeDecodeError, httptools.HttpParserError):
             return self.refuse(400)
         verdict = judge(self.scope["method"], target, version, self.headers)
         if not verdict.welcome:
-            return self.refuse(verdict.response.status_code, answer=verdict.response.serialize())
+            return self.refuse(verdict.status, answer=verdict.answer)
         if not self.admission.takes_reader(len(self.connections)):
             return self.refuse(503, retry_after_s=2)
         offered = b",".join(value for name, value in self.headers if name == b"sec-websocket-protocol")

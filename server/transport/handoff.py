@@ -62,12 +62,12 @@ class HandedReader(Reader, asyncio.Protocol):
     def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None:
         """Take the connection over; the handshake's answer, `hello` and what follows it leave in one write."""
         self.transport = transport
+        self._line = borrow(transport)
         if is_deflated:
             self.encode = rfc6455.deflated
         transport.set_write_buffer_limits(0)  # whatever the kernel does not take at once makes it behind
         transport.set_protocol(self)
         self.pump.lines += 1
-        self._line = borrow(transport)
         self.open(head)
 
     def open(self, head: bytes) -> None:

@@ -83,8 +83,10 @@ async def live_socket(websocket: WebSocket) -> None:
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in offered else None
         if hand_off is None:
             await websocket.accept(subprotocol)
-        query = websocket.query_params
-        position = Position.of(query.get("epoch", ""), query.get("seq", ""))
+        position = None
+        if websocket.scope["query_string"]:
+            query = websocket.query_params
+            position = Position.of(query.get("epoch", ""), query.get("seq", ""))
         feed = await find(websocket, position)
         if isinstance(feed, Refusal):
             if hand_off is not None and feed.status == 503:

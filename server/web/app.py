@@ -170,6 +170,7 @@ async def asset(request: Request) -> Response:
 def routes() -> list[BaseRoute]:
     story = "/live/{slug}"
     return [
+        WebSocketRoute(story + "/ws", live_socket),  # first, because routes are tried in order and readers are many
         Route("/", page("pages", "index")),
         Route(story, page("pages", "story")),
         Route(story + "/posts/{id}", page("pages", "permalink")),
@@ -178,7 +179,6 @@ def routes() -> list[BaseRoute]:
         Route(story + "/feed.atom", page("feeds", "atom")),
         Route(story + "/feed.rss", page("feeds", "rss")),
         WebSocketRoute("/live/ws", part("all_stories", "stream")),
-        WebSocketRoute(story + "/ws", live_socket),
         Route(story + "/events", live_events),
         Route("/assets/{path:path}", asset),
         Route("/dashboard", part("operations", "dashboard")),

@@ -20,6 +20,7 @@ from ..settings import Settings
 from .problems import RequestError, problem
 
 OPERATIONS = ("/dashboard", "/login", "/logout", "/stats", "/metrics", "/api")
+_BELOW = tuple(f"{root}/" for root in OPERATIONS)
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -34,7 +35,7 @@ def is_public(scope: Scope) -> bool:
     path = scope["path"]
     if scope["type"] == "websocket" and path == "/live/ws":
         return False
-    return not any(path == root or path.startswith(root + "/") for root in OPERATIONS)
+    return path not in OPERATIONS and not path.startswith(_BELOW)
 
 
 def is_loopback(host: str) -> bool:
@@ -91,10 +92,13 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        public = is_public(scope)
+        if public and scope["type"] == "websocket" and not self.settings.origins:
+            await self.app(scope, receive, send)
+            return
         headers = Headers(scope=scope)
         # Two of them name no origin: together they are none that is allowed.
         origin = ", ".join(headers.getlist("origin")).lower()
-        public = is_public(scope)
         own = not origin or origin in own_origins(headers, self.settings)
         allowed = own or (public and (not self.settings.origins or origin in self.settings.origins))
         if scope["type"] == "websocket":

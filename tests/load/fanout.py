@@ -35,20 +35,26 @@ def fan(target: Target, readers: int, messages: int, rate: float, *more: str | i
     return fanload(target, *target.publishing, "-n", readers, "-m", messages, "-r", rate, "-w", 120, *more)
 
 
+def keeps_up(span_s: float, messages: int, rate: float) -> bool:
+    """Did the last delivery come about when it should? Who falls behind for long delivers nothing in the end."""
+    return span_s <= (messages - 1) / rate * 1.1 + 0.5
+
+
 def peer_rate(name: str, shape: Ours, readers: int, most: float) -> float:
-    """The highest rate, not above ours, at which a peer delivers everything."""
+    """The highest rate, not above ours, at which a peer delivers everything and does not fall behind."""
     for rate in [most, *(step for step in LADDER if step < most)]:
         with peer(name, shape) as target:
-            run = fan(target, readers, max(10, math.ceil(rate * 2)), rate)
-        if run["valid"]:
+            messages = max(10, math.ceil(rate * 4))
+            run = fan(target, readers, messages, rate)
+        if run["valid"] and keeps_up(run["span_s"], messages, rate):
             return rate
     return LADDER[-1]
 
 
 def pace(book: Book, name: str, messages: int, rate: float) -> str:
     """A remark, if a server fell behind the rate: then it may have joined messages, which is cheaper."""
-    late = book.median(name, "span_s") > (messages - 1) / rate * 1.1 + 0.5
-    return f"{name} falls behind {rate:g} posts a second" if late else ""
+    is_level = keeps_up(book.median(name, "span_s"), messages, rate)
+    return "" if is_level else f"{name} falls behind {rate:g} posts a second"
 
 
 def fanout(book: Book, asked: Namespace) -> None:
