@@ -5,7 +5,7 @@ if not epoch then return seq end
 local missed = tonumber(seq) - tonumber(A.after)
 if missed < 0 or missed > tonumber(A.most) then return {'far', epoch, seq} end
 local entries = redis.call('XRANGE', LOG, '(' .. A.after .. '-0', '+')
-local texts, posts, seen = {}, {}, {}
+local names, ids, seen = {}, {}, {}
 for _, entry in ipairs(entries) do
   local fields = {}
   for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
@@ -13,14 +13,20 @@ for _, entry in ipairs(entries) do
     local name = fields.id .. ':' .. fields.version
     if not seen[name] then
       seen[name] = true
-      texts[#texts + 1] = name
-      texts[#texts + 1] = redis.call('HGET', REVISIONS, name) or ''
+      names[#names + 1] = name
     end
     if not seen[fields.id] then
       seen[fields.id] = true
-      posts[#posts + 1] = fields.id
-      posts[#posts + 1] = redis.call('HGET', POSTS, fields.id) or ''
+      ids[#ids + 1] = fields.id
     end
   end
 end
-return {'ok', epoch, seq, entries, texts, posts}
+local function pairs_of(key, wanted)
+  local both = {}
+  for n, value in ipairs(held_in(key, wanted)) do
+    both[#both + 1] = wanted[n]
+    both[#both + 1] = value or ''
+  end
+  return both
+end
+return {'ok', epoch, seq, entries, pairs_of(REVISIONS, names), pairs_of(POSTS, ids)}

@@ -5,12 +5,8 @@ if not epoch then return seq end
 local posts, marks, pinned = {}, {}, ''
 local keep = tonumber(A.keep)
 if keep > 0 then
-  for _, id in ipairs(redis.call('ZREVRANGE', ORDER, 0, keep - 1)) do
-    posts[#posts + 1] = redis.call('HGET', POSTS, id)
-  end
-  for _, id in ipairs(redis.call('ZREVRANGE', MARKS, 0, -1)) do
-    marks[#marks + 1] = redis.call('HGET', POSTS, id)
-  end
+  posts = held_in(POSTS, redis.call('ZREVRANGE', ORDER, 0, keep - 1))
+  marks = held_in(POSTS, redis.call('ZREVRANGE', MARKS, 0, -1))
   pinned = redis.call('HGET', POSTS, redis.call('HGET', META, 'pinned_post_id')) or ''
 end
 return {'ok', epoch, seq, doc, '{' .. totals() .. '}', posts, pinned, marks}

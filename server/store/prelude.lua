@@ -24,6 +24,17 @@ local function story()
   return held[1], held[2], held[4], held[5]
 end
 
+-- What a hash holds under these names, in that order; in parts, because a call takes only so many arguments.
+local function held_in(key, names)
+  local found = {}
+  for first = 1, #names, 500 do
+    for _, value in ipairs(redis.call('HMGET', key, unpack(names, first, math.min(first + 499, #names)))) do
+      found[#found + 1] = value
+    end
+  end
+  return found
+end
+
 -- The members of `model.Totals`, in its order, without braces.
 local function totals()
   local held = redis.call('HMGET', META, 'version', 'post_count', 'listed_count', 'date_modified', 'pinned_post_id')
