@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from argparse import Namespace
 from typing import Any
 
 from . import servers
 from .book import Book
-from .generator import fanload, floor
+from .generator import crowd, fanload, floor
 from .servers import FRAME_BYTES, Ours, Target, installed, nchan, ours, peer
 
 CPU = "cpu_us_per_delivery"
+FIRST_READERS = 1000  # are there already when memory is measured: what the first ones take is no growth
 LADDER = (20, 10, 5, 2, 1, 0.5)
 
 
@@ -163,29 +165,40 @@ def growth(book: Book, asked: Namespace) -> None:
     counts, backlogs = asked.counts, (1, 50, 500)
     for _ in range(asked.rounds):
         for count in counts:
-            # The same number of deliveries each time, at about the same load.
-            messages = max(10, round(asked.messages * 8000 / count))
-            rate = asked.rate * min(1.0, 8000 / count)
+            # The same deliveries a second, by fewer readers of more posts: else the idle seconds are what is compared.
+            rate = asked.rate * 8000 / count
+            messages = round(asked.messages * 8000 / count)
             book.add(f"floor-{count}", floor(count, messages, FRAME_BYTES, rate))
             with ours() as target:
                 keep(book, f"ours-{count}", fan(target, count, messages, rate), FRAME_BYTES)
             with ours() as target:
                 keep(book, f"hub-{count}", hub_alone(target, count, messages, rate), FRAME_BYTES)
+            with ours() as target, crowd(target, "-n", FIRST_READERS, "-m", 1, "-l", 1) as first:
+                first.wait_ready()
+                keep(book, f"memory-{count}", fanload(target, "-n", count, "-m", 0, "-l", 0.1))
         for backlog in backlogs:
             # calibrate() posts one more
             with ours("--backlog", str(max(backlog, 50)), posts=backlog - 1) as target:
-                run = hub_alone(target, counts[0], asked.messages * 4, asked.rate)
+                run = hub_alone(
+                    target, counts[0], round(asked.messages * 8000 / counts[0]), asked.rate * 8000 / counts[0]
+                )
                 keep(book, f"backlog-{backlog}", run, FRAME_BYTES)
     # By the API each post also costs the same few milliseconds whether ten read it or ten thousand: so both.
     for name, what in (("hub", "hub alone"), ("ours", "through the API")):
         over = {count: book.ratio(f"{name}-{count}", f"floor-{count}", CPU) for count in counts}
         for count, ratio in over.items():
             book.line(f"CPU per delivery ÷ floor, {what}, {count:,} readers", ratio)
-        spread = max(over.values()) / min(over.values())
-        book.line(f"growth, {what}: highest of these ÷ lowest", spread, 1.15)
-    held = [book.median(f"ours-{count}", "rss_kb_per_reader") for count in counts]
-    for count, kb in zip(counts, held, strict=True):
-        book.line(f"memory per reader, {count:,} readers", kb, unit="KB")
-    book.line("growth: memory per reader, highest ÷ lowest", max(held) / max(min(held), 0.01), 1.15)
+        if name == "hub":
+            book.line("growth of it: highest ÷ lowest", max(over.values()) / min(over.values()), 1.15)
+    few = min(counts)
+    more_us = book.median(f"ours-{few}", CPU) - book.median(f"hub-{few}", CPU)
+    book.line("a post through the API costs, whoever reads it", more_us * few / 1000, unit="ms")
+    held = {count: book.median(f"memory-{count}", "rss_kb_per_reader") for count in counts}
+    each = {}
+    for fewer, more in itertools.pairwise((0, *counts)):
+        each[more] = (held[more] * more - held.get(fewer, 0) * fewer) / (more - fewer)
+        book.line(f"memory of each further reader, {fewer:,} to {more:,}", each[more], unit="KB")
+    del each[few]  # what the first ones take is found in memory that was freed since
+    book.line("growth of it: highest ÷ lowest", max(each.values()) / max(min(each.values()), 0.01), 1.15)
     costs = [book.median(f"backlog-{backlog}", CPU) for backlog in backlogs]
     book.line("backlog of 1, 50, 500 posts: highest cost ÷ lowest", max(costs) / min(costs), 1.15)
