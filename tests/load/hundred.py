@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from argparse import Namespace
 from contextlib import ExitStack
@@ -30,7 +31,7 @@ def held(target: Ours, crowds: list[Crowd]) -> dict[str, int]:
 
 def hundred_thousand(book: Book, asked: Namespace) -> None:
     """All connected at once, ten posts, every delivery in order; memory of all processes and the kernel."""
-    each = asked.readers // asked.generators
+    each = math.ceil(asked.readers / asked.generators)
     for _ in range(asked.rounds):
         with ours("--workers", str(asked.workers)) as target, ExitStack() as stack:
             until(lambda: len(json.loads(target.get("/stats"))["workers"]) == asked.workers, 60, "all workers")
