@@ -250,6 +250,8 @@ class Gate(HttpToolsProtocol):
     # WebSockets
 
     def _begin_upgrade(self, early: bytes) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            return self.transport.abort()  # nobody can be told in the middle of another answer
         version = self.parser.get_http_version()
         self.scope["method"] = self.parser.get_method().decode("ascii")
         try:

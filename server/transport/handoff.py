@@ -65,8 +65,11 @@ class HandedReader(Reader, asyncio.Protocol):
         self._line = borrow(transport)
         if is_deflated:
             self.encode = rfc6455.deflated
-        transport.set_write_buffer_limits(0)  # whatever the kernel does not take at once makes it behind
+        self.is_ready = True
         transport.set_protocol(self)
+        transport.set_write_buffer_limits(0)  # whatever the kernel does not take at once makes it behind
+        if self.is_ready and transport.get_write_buffer_size():  # an earlier answer, which paused the gate
+            self.pause_writing()
         self.pump.lines += 1
         self.open(head)
 
@@ -75,7 +78,6 @@ class HandedReader(Reader, asyncio.Protocol):
         hello = hub.hello(feed, now).form(self.encode)
         batch = feed.take(self)
         assert batch is not None
-        self.is_ready = True
         self.transport.writelines((head, hello, batch.form(self.encode)))
         hub.wrote(batch, now)
 

@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import re
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvicorn as uvicorn_package
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from test_slow import LARGE, messages, stalled
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -285,3 +290,54 @@ async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(
 
     assert seen[-1] == ("snapshot", last)
     assert running.feed.floor == 0
+
+
+LARGE_BYTES = 8_000_000  # more than two kernels' buffers
+
+
+async def large(_request: Request) -> Response:
+    return Response(b"x" * LARGE_BYTES)
+
+
+async def test_an_upgrade_behind_an_answer_that_is_still_leaving_waits_for_it(running: Any, until: Any) -> None:
+    """The transport holds bytes that the reader's own must not overtake."""
+    running.app.router.routes.append(Route("/large", large))
+    async with talk(running.url) as (reader, writer), asyncio.timeout(10):
+        line = writer.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.sleep(0.2)  # answered, but not taken
+        writer.write(request())
+        await until(lambda: running.hub.readers == 1)
+        (late,) = running.feed.readers
+        assert late.transport.get_write_buffer_size() > 1_000_000
+        reader._transport.resume_reading()  # type: ignore[attr-defined]
+
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        for _ in range(100):
+            assert await reader.readexactly(LARGE_BYTES // 100) == b"x" * (LARGE_BYTES // 100)
+            await running.tell("post.published", "late")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        rest = b""
+        while rest.count(b'"late"') < 100:
+            rest += await reader.read(65536)
+        kinds = re.findall(rb'"type": ?"([a-z.]+)"', rest)
+        assert kinds[:102] == [b"hello", b"snapshot", *[b"post.published"] * 100]
+
+
+async def test_an_upgrade_before_the_answer_to_the_last_request_is_refused(running: Any) -> None:
+    never = asyncio.Event()
+
+    async def slow(_request: Request) -> Response:
+        await never.wait()
+        return Response()
+
+    running.app.router.routes.append(Route("/slow", slow))
+
+    status, whole = await answer(running.url, b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + request())
+
+    assert (status, whole) == (0, b"")
+    assert running.hub.readers == 0
+    never.set()
