@@ -15,6 +15,19 @@ from . import churn, fairness, fanout, generator, hundred, storm
 from .book import Book
 from .machine import raise_descriptors
 
+# Of each what is worth a row; churn takes as long as it is asked to, so it is left out.
+ALL = ("fanout", "flood-hub", "flood-api", "connect", "memory", "growth", "hundred-thousand", "fairness", "storm")
+
+
+def everything(book: Book, _asked: argparse.Namespace) -> None:
+    """One table of all the others but churn, with their defaults; three quarters of an hour."""
+    for name in ALL:
+        asked = parser().parse_args([name])
+        try:
+            asked.run(book, asked)
+        except Exception as error:  # the others are worth knowing
+            book.fail(f"{name}: {error!r}")
+
 
 def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
@@ -28,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, run: object, rounds: int, readers: int = 0, messages: int = 0, **more: float):  # type: ignore[no-untyped-def]
         one = what.add_parser(name, help=(run.__doc__ or "").splitlines()[0].replace("%", "%%"))
         one.set_defaults(run=run)
-        one.add_argument("--rounds", type=int, default=rounds)
+        if rounds:
+            one.add_argument("--rounds", type=int, default=rounds)
         if readers:
             one.add_argument("--readers", type=int, default=readers)
         if messages:
@@ -43,15 +57,16 @@ def parser() -> argparse.ArgumentParser:
     add("flood-hub", fanout.flood_hub, 5, 1000, 2000)
     add("flood-api", fanout.flood_api, 5, 1000, 2000)
     add("connect", fanout.connect, 5, 8000)
-    add("memory", fanout.memory, 3, 8000, idle=60)
+    add("memory", fanout.memory, 2, 8000, idle=60)
     one = add("growth", fanout.growth, 3, messages=40, rate=6)
     one.add_argument("--counts", type=numbers, default=(1000, 4000, 16000), help="readers, by commas")
     one = add("hundred-thousand", hundred.hundred_thousand, 1, 100_000, 10, pause=3)
     one.add_argument("--workers", type=int, default=6)
     one.add_argument("--generators", type=int, default=6)
     add("fairness", fairness.fairness, 5, 8000, 60, rate=2)
-    add("storm", storm.storm, 1, 8000, drain=20)
+    add("storm", storm.storm, 3, 8000, drain=20)
     add("churn", churn.churn, 1, 500, minutes=5, rate=100, posts=2)
+    add("all", everything, 0)
     return made
 
 
