@@ -59,7 +59,7 @@ class Feed:
         self.pumped_ms = 0  # when the last fan-out began
         self.is_recalled = False  # `recall` was tried, since the state was last replaced
         self.aside: Frame | None = None  # a notice that leaves with the next events: a write of its own costs as much
-        self._leaving: Frame | None = None  # the one that leaves in this fan-out
+        self._with_aside: dict[int, Batch] = {}
         self._on_change = on_change
         self._on_short = on_short
         self._ring: deque[Frame] = deque()
@@ -234,12 +234,12 @@ class Feed:
         """Bring every reader to the head; after each slice, so that others get their turn, yields what was handed
         over meanwhile and to how many."""
         self.is_dirty = False
-        self._leaving, self.aside = self.aside, None
+        aside, self.aside = self.aside, None
         readers = tuple(self.readers)
         for start in range(0, len(readers), slice_count):
-            yield self._hand_out(readers[start : start + slice_count])
+            yield self._hand_out(readers[start : start + slice_count], aside)
 
-    def _hand_out(self, readers: tuple[Reader, ...]) -> list[tuple[Batch, int]]:
+    def _hand_out(self, readers: tuple[Reader, ...], aside: Frame | None) -> list[tuple[Batch, int]]:
         """The innermost loop of a fan-out: nearly all stand at the same seq, get the same bytes and cost a write."""
         head = standing = self.seq
         batch: Batch | None = None
@@ -250,32 +250,39 @@ class Feed:
                 if batch is not None:
                     handed.append((batch, count))
                 standing, count = reader.seq, 0
-                batch = self._live(standing)
+                batch = self._live(standing, aside)
             if batch is not None and reader.is_ready:
                 reader.seq = head
                 count += 1
                 reader.hand(batch)
             elif standing != head and reader in self.readers:
                 reader.wake()
+                if aside is not None:
+                    reader.note(aside)
         if batch is not None:
             handed.append((batch, count))
         return handed
 
-    def _live(self, seq: int) -> Batch | None:
+    def _live(self, seq: int, aside: Frame | None) -> Batch | None:
         """The events in (seq, head] for a reader that may have them as they are."""
         if not self.floor <= seq < self.seq or self.deleted:
             return None
-        return self._batch(seq)
+        if aside is None:
+            return self._batch(seq)
+        if seq not in self._with_aside or self._with_aside[seq].aside is not aside:
+            self._with_aside[seq] = Batch(self._since(seq), is_live=True, aside=aside)
+        return self._with_aside[seq]
 
     def _batch(self, seq: int) -> Batch:
         if seq not in self._batches:
-            self._batches[seq] = Batch(self._since(seq), is_live=True, aside=self._leaving)
+            self._batches[seq] = Batch(self._since(seq), is_live=True)
         return self._batches[seq]
 
     # Within
 
     def _changed(self) -> None:
         self._batches.clear()
+        self._with_aside.clear()
         self._resumes.clear()
         self._snapshot = None
         self.is_dirty = True

@@ -58,7 +58,8 @@ class Frame:
 
 
 class Batch:
-    """Frames that leave together; shared by all readers who miss the same ones. `aside`: a notice behind them."""
+    """Frames that leave together; shared by all readers who miss the same ones. `aside`: a notice that leaves
+    behind them, when they are handed over."""
 
     __slots__ = ("_forms", "aside", "frames", "is_live")
 
@@ -68,14 +69,10 @@ class Batch:
         self.is_live = is_live  # events as they happen, not an opening (snapshot, resumed)
         self._forms: dict[Any, Any] = {}
 
-    @property
-    def messages(self) -> tuple[Frame, ...]:
-        """Everything to say, in order."""
-        return (*self.frames, self.aside) if self.aside else self.frames
-
     def form(self, encode: Callable[[Frame], bytes]) -> bytes:
         """All of it in one piece, for dialects whose messages may be joined; remembered."""
         made = self._forms.get(encode)
         if made is None:
-            made = self._forms[encode] = b"".join([frame.form(encode) for frame in self.messages])
+            frames = (*self.frames, self.aside) if self.aside else self.frames
+            made = self._forms[encode] = b"".join([frame.form(encode) for frame in frames])
         return made

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable
 
+from ..newsroom.errors import StoppressError
 from ..settings import Settings
 
 SPARE = 100  # descriptors that readers leave for the store, editors and operators
@@ -24,13 +25,33 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-class Admission:
-    """`handed`: how many connections are open that uvicorn knows nothing of."""
+class NoRoomError(StoppressError):
+    """This process may not open enough files."""
 
-    def __init__(self, settings: Settings, handed: Callable[[], int] = lambda: 0) -> None:
+    code, title, status, exit_code = "descriptors", "Too few descriptors", 503, 69
+
+
+def check_descriptors() -> int:
+    """How many readers there is room for; raises NoRoomError if there is none."""
+    limit = raise_descriptor_limit()
+    if limit <= SPARE:
+        detail = (
+            f"ulimit -n: must be more than {SPARE} (each reader takes one), not {limit}; LimitNOFILE in a systemd unit"
+        )
+        raise NoRoomError(detail)
+    return limit - SPARE
+
+
+class Admission:
+    """`handed`: how many connections are open that uvicorn knows nothing of; `refused` is called for each refusal."""
+
+    def __init__(
+        self, settings: Settings, handed: Callable[[], int] = lambda: 0, refused: Callable[[], None] = lambda: None
+    ) -> None:
         self.head_timeout_s = settings.head_timeout_s
         self.send_timeout_s = settings.send_timeout_s
         self._handed = handed
+        self._refused = refused
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._rate = settings.accepts_per_s
         self._second = 0
@@ -38,16 +59,18 @@ class Admission:
 
     def turns_away(self, connections: int) -> bool:
         """Is there no room even for a question? `connections`: those that uvicorn knows."""
-        return connections + self._handed() > self._limit - LAST
-
-    def takes_reader(self, connections: int) -> bool:
-        """May one of these connections become a reader now? Counts it, if so."""
-        if connections + self._handed() > self._limit - SPARE:
+        if connections + self._handed() <= self._limit - LAST:
             return False
+        self._refused()
+        return True
+
+    def takes_reader(self) -> bool:
+        """May one more become a reader now? Counts it, if so. Who is only asking takes no reader's place."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._accepts = second, 0
-        if self._rate and self._accepts >= self._rate:
+        if self._handed() >= self._limit - SPARE or (self._rate and self._accepts >= self._rate):
+            self._refused()
             return False
         self._accepts += 1
         return True

@@ -92,6 +92,9 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
         if feed is None or not _reaches(feed, position):
             async with asyncio.timeout(settings.store_timeout_s + 1):
                 feed = await _fetched(relay, slug, position)
+            # While it was read, others came in, or the drain began, which would miss this reader.
+            if (refusal := check(connection)) is not None:
+                return refusal
     except TimeoutError:
         return Refusal(503, "The store did not answer in time; come back in a moment.", 2)
     except NotFoundError as error:
@@ -100,8 +103,6 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
         return Refusal(410, error.detail)
     except StoppressError as error:
         return Refusal(503, error.detail, 2)
-    if hub.is_draining:  # it began while we looked; the drain would miss this reader
-        return _STOPPING
     if feed.deleted:
         return Refusal(410, f"The story {slug} was deleted.")
     most = settings.story_readers

@@ -86,6 +86,7 @@ class Gate(HttpToolsProtocol):
         self.heads.start(self)
         if self.admission.turns_away(len(self.connections)):
             self.refuse(503, retry_after_s=5)
+            self.transport.close()  # at once: a connection that lingers holds a descriptor
 
     @property
     def is_undecided(self) -> bool:
@@ -260,10 +261,12 @@ class Gate(HttpToolsProtocol):
             path, query = parts.path, parts.query
         except (UnicodeDecodeError, httptools.HttpParserError):
             return self.refuse(400)
+        if path is None:  # of an address without one
+            return self.refuse(400)
         verdict = judge(self.scope["method"], target, version, self.headers)
         if not verdict.welcome:
             return self.refuse(verdict.status, answer=verdict.answer)
-        if not self.admission.takes_reader(len(self.connections)):
+        if not self.admission.takes_reader():
             return self.refuse(503, retry_after_s=2)
         offered = b",".join(value for name, value in self.headers if name == b"sec-websocket-protocol")
         scope = {

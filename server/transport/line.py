@@ -1,4 +1,4 @@
-"""Line: a connection as the kernel has it: bare sends, and how much of what was sent has arrived."""
+"""What the kernel knows of a connection: how much of what was sent has arrived."""
 
 from __future__ import annotations
 
@@ -11,16 +11,6 @@ import termios
 
 _LINUX = sys.platform == "linux"
 _BYTES_ACKED, _INFO_BYTES = 120, 128  # in struct tcp_info, linux/tcp.h since 4.1
-
-
-def borrow(transport: asyncio.Transport) -> socket.SocketType:
-    """The transport's own descriptor, for sends that go past it; `detach` it before the transport closes it.
-
-    A send through uvloop costs three times the Python of this one, and its `write` a tenth of a µs more in the kernel
-    than `send`: 0.7 µs of 13 a delivery, at 8,000 readers. Only while the transport has nothing to write itself.
-    """
-    line = transport.get_extra_info("socket")
-    return socket.SocketType(line.family, line.type, line.proto, line.fileno())
 
 
 def owed(transport: asyncio.Transport) -> bool:

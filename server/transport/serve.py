@@ -3,9 +3,9 @@
 Stopping (SIGTERM, SIGINT): `hub.is_draining` (readiness turns red, new readers get 503), still accepting for the notice
 time, so that a load balancer looks elsewhere first → what is queued is accepted, and nobody listens any more → every
 reader is told to come back later and closed with 1012, in waves → uvicorn stops with a bounded grace → what is still
-stuck is cut off. SIGHUP: the same for a worker whose successor has its listening socket already, so nobody is refused.
-A second signal stops at once. uvicorn's own order would close every socket in the same instant, and wait without end
-for a line that is stuck.
+stuck is cut off. SIGHUP: the same for one of several workers, whose successor has its listening socket already, so
+nobody is refused. A second signal stops at once. uvicorn's own order would close every socket in the same instant, and
+wait without end for a line that is stuck.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ..newsroom.errors import StoppressError
 from ..settings import Settings
-from .admission import SPARE, Admission, raise_descriptor_limit
+from .admission import Admission, check_descriptors
 from .gate import Gate
 from .pump import Pump
 
@@ -67,15 +67,16 @@ async def serve(
     bound socket, to listen on once the application has started; else its own. Raises ListenError, or what the
     application's start raised.
     """
-    raise_descriptor_limit()
+    room = check_descriptors()
     thresholds = gc.get_threshold()
+    is_worker = listening is not None
     listening = listening or listen(settings)
     started = _Lifespan(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         started,
         loop="auto",
-        http=Gate.bound(Admission(settings, lambda: Pump.lines_of(app.state))),
+        http=Gate.bound(Admission(settings, lambda: Pump.lines_of(app.state), lambda: _count_refusal(app))),
         ws="websockets-sansio",
         ws_max_size=_GUARD_BYTES,
         # The beat keeps lines warm; pings would cost a timer per reader, and do not end a line that is stuck.
@@ -92,7 +93,7 @@ async def serve(
         forwarded_allow_ips="127.0.0.1,::1",
         backlog=BACKLOG,
     )
-    server = _Server(config, app, settings, lambda: _call(on_ready, address(listening)))
+    server = _Server(config, app, settings, lambda: _call(on_ready, address(listening)), room, is_worker=is_worker)
     try:
         await server.serve(sockets=[listening])
     except SystemExit:  # uvicorn: the lifespan failed
@@ -106,6 +107,12 @@ async def serve(
         raise started.failure
     if server.was_cancelled:
         raise asyncio.CancelledError
+
+
+def _count_refusal(app: Starlette) -> None:
+    hub = getattr(app.state, "hub", None)
+    if hub is not None:
+        hub.counts.refusals += 1
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -231,8 +238,19 @@ class _Lifespan:
 class _Server(uvicorn.Server):
     """What is not public API of uvicorn: `startup`, `shutdown`, `capture_signals`, `server_state.connections`."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, settings: Settings, ready: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: Starlette,
+        settings: Settings,
+        ready: Callable[[], Any],
+        room: int,
+        *,
+        is_worker: bool,
+    ) -> None:
         super().__init__(config)
+        self._room = room
+        self._is_worker = is_worker
         self._app = app
         self._settings = settings
         self._ready = ready
@@ -242,8 +260,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         hub = self._hub
-        if hub is not None and not hub.max_readers:
-            hub.max_readers = max(1, raise_descriptor_limit() - SPARE)
+        if hub is not None:
+            hub.max_readers = min(hub.max_readers or self._room, self._room)
         await self._ready()
         # What is here now stays: a storm of joins must not make each collection walk through all modules again.
         gc.collect()
@@ -262,7 +280,11 @@ class _Server(uvicorn.Server):
         # uvicorn raises the signal again when it is done, so that a clean stop looks like a crash.
         loop = asyncio.get_running_loop()
         held: list[signal.Signals] = []
-        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop, signal.SIGHUP: self._retire}
+        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
+        if self._is_worker:
+            handlers[signal.SIGHUP] = self._retire
+        elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            handlers[signal.SIGHUP] = self._stop  # nobody would follow
         for number, handler in handlers.items():
             with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
                 loop.add_signal_handler(number, handler)

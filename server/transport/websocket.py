@@ -42,7 +42,7 @@ class SocketReader(PortableReader):
         await self.say(hello)
 
     async def send(self, batch: Batch) -> None:
-        for frame in batch.messages:
+        for frame in batch.frames:
             # The form is asked for at the last moment: a frame may have been redacted while this reader was slow.
             await self.socket.send_text(frame.form(native.text))
             self.busy_since = now_ms()

@@ -1,6 +1,7 @@
 """Workers: several processes that share a port, kept running by one that serves nobody.
 
-The supervisor binds a socket for each place; the worker that takes the place listens on it once its application has
+The supervisor keeps the port: a bound socket that never listens lets no stranger bind beside it. It binds one more for
+each place; the worker that takes the place listens on it once its application has
 started. A queue of connections so belongs to a place, not to a process: whoever follows inherits it, after a reload
 (SIGHUP) and after a crash, and no connection attempt is lost with a process. On Linux the kernel spreads connections
 over the sockets (SO_REUSEPORT). Other systems give them all to one socket then, so there all places share one, and who
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -28,6 +30,7 @@ from typing import Any
 
 from ..newsroom.errors import StoppressError
 from ..settings import Settings
+from .admission import check_descriptors
 from .serve import bind
 
 log = logging.getLogger(__name__)
@@ -56,8 +59,12 @@ class Worker:
     process: Any
     told: Connection
     is_successor: bool = False  # of one that still serves
-    is_leaving: bool = False
+    kill_at: float = 0.0  # 0 = it need not leave
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.kill_at > 0
 
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -72,6 +79,7 @@ class Workers:
         self._settings = settings
         self._serve = serve
         self._on_ready = on_ready
+        self._reservation: socket.socket | None = None
         self._places: list[Place] = []
         self._workers: list[Worker] = []
         self._outdated: list[Worker] = []
@@ -83,11 +91,12 @@ class Workers:
         """Until SIGINT or SIGTERM. Raises ListenError, or a StoppressError of the first worker to start."""
         with _signals({signal.SIGINT: self._stop, signal.SIGTERM: self._stop, signal.SIGHUP: self._reload}) as woken:
             try:
+                check_descriptors()
                 self._reserve()
                 while not self._stops:
-                    pause = self._start_missing()
+                    pauses = [*self._start_missing(), *self._end_late()]
                     self._replace_outdated()
-                    self._wait(woken, pause)
+                    self._wait(woken, min(pauses, default=None))
             finally:
                 self._stop_all(woken)
 
@@ -98,9 +107,14 @@ class Workers:
         self._reloads += 1
 
     def _reserve(self) -> None:
-        with bind(self._settings) as first:  # without SO_REUSEPORT: a taken port is an error
-            self._settings = replace(self._settings, port=first.getsockname()[1])
-        shared = None if BALANCES else bind(self._settings)
+        first = bind(self._settings)  # without SO_REUSEPORT: a taken port is an error
+        self._settings = replace(self._settings, port=first.getsockname()[1])
+        shared = None if BALANCES else first
+        if BALANCES:
+            # From now on only who sets SO_REUSEPORT, and is this user, may bind beside it: the places.
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._reservation = first
         self._places = [Place(n, shared or self._bind()) for n in range(self._settings.workers)]
 
     def _bind(self) -> socket.socket:
@@ -116,8 +130,8 @@ class Workers:
         self._workers.append(worker)
         return worker
 
-    def _start_missing(self) -> float | None:
-        """Fill the places that are free and due; seconds until the next one is due."""
+    def _start_missing(self) -> list[float]:
+        """Fill the places that are free and due; seconds until the others are."""
         held = {worker.place for worker in self._workers if not worker.is_leaving}
         pauses = []
         for place in self._places:
@@ -126,7 +140,16 @@ class Workers:
                 self._start(place)
             elif place not in held:
                 pauses.append(left)
-        return min(pauses, default=None)
+        return pauses
+
+    def _end_late(self) -> list[float]:
+        """End who should have left long ago, or a reload would wait for it for ever; seconds the others have."""
+        left = {worker: worker.kill_at - time.monotonic() for worker in self._workers if worker.is_leaving}
+        for worker in [worker for worker, seconds in left.items() if seconds <= 0]:
+            log.warning("worker %d does not leave; it is killed", worker.process.pid)
+            worker.process.kill()
+            worker.kill_at = math.inf
+        return [seconds for seconds in left.values() if 0 < seconds < math.inf]
 
     def _replace_outdated(self) -> None:
         """One at a time, and the next one when the last one's readers have left."""
@@ -169,7 +192,7 @@ class Workers:
         worker.is_successor = False
         for other in self._workers:
             if other.place is worker.place and other is not worker and not other.is_leaving:
-                other.is_leaving = True
+                other.kill_at = time.monotonic() + self._settings.stop_s + LATE_S
                 other.signal(signal.SIGHUP)  # it leaves the place to its successor and sees its readers off
 
     def _bury(self, worker: Worker) -> None:
@@ -197,6 +220,8 @@ class Workers:
     def _stop_all(self, woken: socket.socket) -> None:
         for place in self._places:
             place.listening.close()  # or connections would queue up for nobody
+        if self._reservation is not None:
+            self._reservation.close()
         heard = self._stops
         for worker in self._workers:
             if not worker.is_leaving:  # to who leaves already this would be the second word: at once

@@ -96,6 +96,7 @@ BAD = {
     "4 MB of head": (request("Cookie: " + "a" * 4_000_000), 431),
     "129 headers": (request(*[f"X-{n}: 1" for n in range(129)]), 431),
     "a path that is not ASCII": (request(line="GET /live/é/ws HTTP/1.1"), 400),
+    "an address without a path": (request(line="GET http://a HTTP/1.1"), 400),
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00" * 9, 400),
     "a head that stays half": (request()[:-2], 408),
     "silence": (b"", 0),
@@ -189,15 +190,21 @@ async def test_a_flood_of_tiny_frames_ends_the_connection(running: Any) -> None:
 
 async def test_descriptors_are_left_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers are refused first; when even that is not enough, everybody."""
-    monkeypatch.setattr(admission, "SPARE", 1 << 30)
     settings = Settings(port=0, drain_s=0.1)
     async with uvicorn_world(make_app(settings, Hub()), settings) as world:
+        monkeypatch.setattr(admission, "SPARE", 1 << 30)
         status, whole = await answer(world.url, request())
         assert (status, b"Retry-After: " in whole) == (503, True)
         assert (await answer(world.url, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))[0] == 404
 
         monkeypatch.setattr(admission, "LAST", 1 << 30)
         assert (await answer(world.url, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))[0] == 503
+
+
+def test_too_few_descriptors_are_said_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "SPARE", 1 << 30)
+    with pytest.raises(admission.NoRoomError, match="ulimit -n: must be more than"):
+        admission.check_descriptors()
 
 
 async def test_no_more_are_accepted_in_a_second_than_told() -> None:
@@ -266,6 +273,32 @@ async def test_each_cap_refuses_before_the_handshake_until_somebody_leaves(cap: 
         async with talk(world.url) as (reader, writer):
             writer.write(request())
             assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize("cap", ["story_readers", "address_readers", "max_readers"])
+async def test_each_cap_holds_for_those_who_come_while_the_story_is_read(cap: str, monkeypatch: Any) -> None:
+    """As all do after a restart."""
+    settings = Settings(port=0, drain_s=0.1, **{cap: 2})  # type: ignore[arg-type]
+    async with uvicorn_world(make_app(settings, Hub(max_readers=settings.max_readers)), settings) as world:
+        relay, is_read = world.app.state.relay, asyncio.Event()
+        ensure, waiting = relay.ensure, []
+
+        async def slowly(slug: str) -> Any:
+            waiting.append(slug)
+            if len(waiting) == 5:
+                is_read.set()
+            await is_read.wait()
+            return await ensure(slug)
+
+        monkeypatch.setattr(relay, "at_hand", lambda _slug: None)
+        monkeypatch.setattr(relay, "ensure", slowly)
+        async with contextlib.AsyncExitStack() as stack:
+            lines = [await stack.enter_async_context(talk(world.url)) for _ in range(5)]
+            for _, writer in lines:
+                writer.write(request())
+            told = sorted([int((await reader.readline()).split()[1]) for reader, _ in lines])
+        assert told == [101, 101, 503, 503, 503]
+        assert world.hub.counts.refusals == 3
 
 
 async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(

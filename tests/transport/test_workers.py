@@ -17,6 +17,9 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from stoppress.newsroom.errors import StoreError
+from stoppress.settings import Settings
+from stoppress.transport import workers
+from stoppress.transport.serve import ListenError, bind
 from support import require_proc, runs, until
 
 
@@ -208,6 +211,20 @@ async def test_a_taken_port_is_an_error_though_it_could_be_shared() -> None:
     async with many() as server, many(port=server.url.rpartition(":")[2]) as second:
         assert "another server" in second.url
         assert await second.ended() == 69
+
+
+def test_the_port_stays_taken_while_no_worker_listens() -> None:
+    """Two supervisors that start together, or a stranger while all workers are dead."""
+    settings = Settings(port=free_port(), workers=2)
+    supervisor = workers.Workers(settings, lambda *_: None, lambda _: None)
+    supervisor._reserve()
+    try:
+        with pytest.raises(ListenError):
+            bind(settings)
+    finally:
+        with socket.socket() as woken:
+            supervisor._stop_all(woken)
+    bind(settings).close()
 
 
 async def test_workers_end_when_their_supervisor_is_killed() -> None:

@@ -111,6 +111,24 @@ async def test_no_other_page_may_read_what_operators_read(site, story):
     assert refused.value.response.status_code == 403
 
 
+@pytest.mark.parametrize("end", ["%0A", "%0D", "%00", "%7F"])
+async def test_a_control_character_opens_no_path_of_operators(site, story, end):
+    """A route's `$` also fits before a last line break."""
+    for path in ("/dashboard", "/login", "/stats", "/metrics", "/live/flood"):
+        foreign = await site.client.get(path + end, headers={"Origin": "https://evil.example"})
+        own = await site.client.get(path + end)
+        assert (foreign.status_code, own.status_code) == (403, 400), path
+        assert "access-control-allow-origin" not in foreign.headers
+    assert (await site.client.post("/logout" + end, headers={"Origin": "https://evil.example"})).status_code == 403
+    for path in ("/live/ws", "/stats/ws", "/live/flood/ws"):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(site.socket_url(path + end), origin="https://evil.example", proxy=None)
+        assert refused.value.response.status_code == 403, path
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(site.socket_url(path + end), proxy=None)
+        assert refused.value.response.status_code == 400, path
+
+
 async def test_reader_paths_neither_read_nor_set_a_cookie(site, story):
     token, _ = await site.tokens.create("me", role="admin")
     for path in READER:
