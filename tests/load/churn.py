@@ -61,7 +61,8 @@ def _one(book: Book, asked: Namespace, target: Ours, place: Path) -> None:
     book.line("memory: last quarter ÷ second quarter", run["growth"], 1.02)
     book.line("descriptors: after − before", after["descriptors"] - before["descriptors"], 0, unit="")
     book.line("tasks: after − before", after["tasks"] - before["tasks"], 0, unit="")
-    book.line("readers that left and joined", run["churned"], unit="")
+    wanted = 0.9 * asked.rate * seconds
+    book.line("readers that left and joined again", run["joined"], wanted, is_floor=True, unit="")
 
 
 def _carry_on(target: Ours, readers: Crowd, messages: int, posts_per_s: float) -> list[int]:

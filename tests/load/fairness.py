@@ -57,5 +57,6 @@ def _with_bad(book: Book, asked: Namespace, target: Ours, healthy: int, stalled:
         gone == stalled, f"fairness: {stalled - gone} of {stalled} stalled readers are still held after a minute"
     )
     book.expect(right == slow, f"fairness: {right} of {slow} slow readers came to the right state, {cut} were cut off")
-    book.expect(run["churned"] > 0, "fairness: nobody left and joined")
+    wanted = 0.9 * restless * (asked.messages - 1) / asked.rate
+    book.expect(run["joined"] >= wanted, f"fairness: {run['joined']} left and joined, not {wanted:.0f}")
     keep(book, "unfair", run)

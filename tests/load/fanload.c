@@ -70,7 +70,7 @@ static double rate = 10, straggle = 10, settle = 0.5, listen_s, churn_rate, conn
 static int first_source = 1, pids[64], npids;
 static const char *greet[16], *expect[8], *headers[16], *counted_text, *body_template = "{\"t\":\"%T\",\"n\":%I,\"pad\":\"%B\"}";
 static int ngreet, nexpect, nheaders;
-static long misordered, counted, rejoins, resumed, snapshots, lost, failed, churned;
+static long misordered, counted, rejoins, resumed, snapshots, lost, failed, churned, joined;
 static int ready_count, dead_count, pool_ready, underway, waiting;
 static int64_t deliveries, frame_bytes, bytes_in, first_delivery, last_delivery;
 static int measuring, ep;
@@ -162,7 +162,7 @@ static void send_frame(Reader *r, int op, const char *t, size_t n) {
 }
 static void become_ready(Reader *r) {
     underway--; r->state = READY; r->attempt = 0;
-    if (in_pool(r)) { pool_ready++; return; }
+    if (in_pool(r)) { pool_ready++; if (measuring) joined++; return; }
     ready_count++; if (measuring) rejoins++;
     if (measuring && ready_count == nread) fprintf(stderr, "ready %d\n", ready_count);
 }
@@ -360,6 +360,7 @@ int main(int argc, char **argv) {
     if (gate) wait_gate();
     if (npool) churn_from = now();
     int64_t expected = (int64_t)connected * nmsg, began = now();
+    if (pool_ready < npool) fprintf(stderr, "fanload: %d of %d further readers came in\n", pool_ready, npool);
     if (listen_s) { for (int64_t e = began + (int64_t)(listen_s * 1e9); now() < e && (!nmsg || deliveries < expected);) { if (!first_delivery) cpu_b = cpu_all(&rss1); pump(10); }
         first = first_delivery; straggle = 0; }
     else for (int id = 0; id < nmsg && now() - began < 600e9;) {
@@ -379,10 +380,10 @@ int main(int argc, char **argv) {
     printf("{\"readers\":%d,\"connected\":%d,\"dropped\":%d,\"connect_s\":%.3f,\"connects_per_s\":%.0f,\"connect_cpu_us\":%.1f,\"rss_kb_per_reader\":%.3f,"
            "\"messages\":%d,\"publish_failed\":%ld,\"misordered\":%ld,\"deliveries\":%lld,\"expected\":%lld,\"span_s\":%.3f,\"deliveries_per_s\":%.0f,"
            "\"ms_p50\":%.2f,\"ms_p99\":%.2f,\"ms_max\":%.2f,\"cpu_us_per_delivery\":%.3f,\"frame_bytes\":%.1f,\"mb_in\":%.1f,\"server_rss_mb\":%.1f,"
-           "\"counted\":%ld,\"churned\":%ld,\"lost\":%ld,\"rejoins\":%ld,\"resumed\":%ld,\"snapshots\":%ld,\"first_ns\":%lld,\"last_ns\":%lld}\n",
+           "\"counted\":%ld,\"churned\":%ld,\"joined\":%ld,\"lost\":%ld,\"rejoins\":%ld,\"resumed\":%ld,\"snapshots\":%ld,\"first_ns\":%lld,\"last_ns\":%lld}\n",
            nread, connected, dead_count, connect_s, connected / connect_s, connect_cpu / hz * 1e6 / PER(connected), (rss1 - rss0) / PER(connected),
            nmsg, failed, misordered, (long long)deliveries, (long long)expected, span, span > 0 ? deliveries / span : 0, Q(.5), Q(.99), Q(1.0),
            (cpu_c - cpu_b) / hz * 1e6 / PER(deliveries), frame_bytes / PER(deliveries), bytes_in / 1e6, rss2 / 1024.0,
-           counted, churned, lost, rejoins, resumed, snapshots, (long long)first, (long long)last_delivery);
+           counted, churned, joined, lost, rejoins, resumed, snapshots, (long long)first, (long long)last_delivery);
     return deliveries == expected && !failed && !misordered && connected == nread ? 0 : 1;
 }
