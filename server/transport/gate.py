@@ -250,6 +250,13 @@ class Gate(HttpToolsProtocol):
 
     # WebSockets
 
+    def _get_upgrade(self) -> bytes | None:
+        """uvicorn's own looks at the last Connection line only; there may be several (RFC 9110 section 5.3)."""
+        wanted = b",".join([value for name, value in self.headers if name == b"connection"]).lower().split(b",")
+        if b"upgrade" not in [token.strip() for token in wanted]:
+            return None
+        return next((value.lower() for name, value in self.headers if name == b"upgrade"), None)
+
     def _begin_upgrade(self, early: bytes) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             return self.transport.abort()  # nobody can be told in the middle of another answer

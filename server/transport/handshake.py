@@ -70,7 +70,7 @@ def judge(method: str, target: str, version: str, headers: Iterable[tuple[bytes,
     alike = []
     for name, value in headers:
         if name == _KEY:
-            keys.append(value)
+            keys.append(value.strip(b" \t"))
         elif name in _ASKED or name.startswith(b"sec-websocket-"):
             alike.append((name, value))
     kind = (method, version, tuple(alike))

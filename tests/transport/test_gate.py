@@ -131,6 +131,21 @@ async def test_a_head_that_drips_does_not_buy_time(running: Any) -> None:
         assert (await got).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        request("Connection: keep-alive"),
+        request("Connection: keep-alive, Upgrade", without="Connection"),
+        request("Connection: upgrade", "Connection: close", without="Connection"),
+        request(KEY + "\t ", without="Sec-WebSocket-Key"),
+    ],
+)
+async def test_a_handshake_may_be_written_in_other_ways(running: Any, odd: bytes) -> None:
+    async with talk(running.url) as (reader, writer), asyncio.timeout(5):
+        writer.write(odd)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+
+
 async def test_frames_in_the_segment_of_the_handshake_are_heard(running: Any) -> None:
     rude = masked(Opcode.TEXT, b"hello?")
 
@@ -248,8 +263,8 @@ def test_what_the_gate_uses_of_uvicorn_is_there() -> None:
                  "scope", "headers", "scheme", "app", "loop"):  # fmt: skip
         assert name in made, f"HttpToolsProtocol has no {name}"
     for name in ("connection_made", "connection_lost", "data_received", "on_message_begin", "on_url", "on_header",
-                 "on_headers_complete", "on_message_complete", "handle_websocket_upgrade", "_should_upgrade",
-                 "_unset_keepalive_if_required"):  # fmt: skip
+                 "on_headers_complete", "on_message_complete", "handle_websocket_upgrade", "_get_upgrade",
+                 "_should_upgrade", "_unset_keepalive_if_required"):  # fmt: skip
         assert callable(getattr(HttpToolsProtocol, name, None)), f"HttpToolsProtocol.{name} is gone"
     upgrade = inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
     assert "self.ws_protocol_class(" in upgrade
