@@ -189,7 +189,7 @@ def growth(book: Book, asked: Namespace) -> None:
         for count, ratio in over.items():
             book.line(f"CPU per delivery ÷ floor, {what}, {count:,} readers", ratio)
         if name == "hub":
-            book.line("growth of it: highest ÷ lowest", max(over.values()) / min(over.values()), 1.15)
+            book.line("growth of the cost: highest ÷ lowest", max(over.values()) / min(over.values()), 1.15)
     few = min(counts)
     more_us = book.median(f"ours-{few}", CPU) - book.median(f"hub-{few}", CPU)
     book.line("a post through the API costs, whoever reads it", more_us * few / 1000, unit="ms")
@@ -199,6 +199,6 @@ def growth(book: Book, asked: Namespace) -> None:
         each[more] = (held[more] * more - held.get(fewer, 0) * fewer) / (more - fewer)
         book.line(f"memory of each further reader, {fewer:,} to {more:,}", each[more], unit="KB")
     del each[few]  # what the first ones take is found in memory that was freed since
-    book.line("growth of it: highest ÷ lowest", max(each.values()) / max(min(each.values()), 0.01), 1.15)
+    book.line("growth of the memory: highest ÷ lowest", max(each.values()) / max(min(each.values()), 0.01), 1.15)
     costs = [book.median(f"backlog-{backlog}", CPU) for backlog in backlogs]
     book.line("backlog of 1, 50, 500 posts: highest cost ÷ lowest", max(costs) / min(costs), 1.15)
