@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..newsroom.times import parse_time
+from ..newsroom.times import stored_ms
 
 Form = TypeVar("Form", str, bytes)
 
@@ -40,7 +40,7 @@ class Frame:
         """When an event happened, by the store's word; 0 for messages that are not events."""
         if self._at_ms < 0:
             at = self.message.get("at")
-            self._at_ms = parse_time(at, "at") if at else 0
+            self._at_ms = stored_ms(at) if at else 0
         return self._at_ms
 
     def form(self, encode: Callable[[Frame], Form]) -> Form:

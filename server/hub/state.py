@@ -98,7 +98,8 @@ class StoryState:
 
     def _put(self, post: dict[str, Any], was_complete: bool) -> None:
         posts = self.posts
-        held = next((n for n, old in enumerate(posts) if old["id"] == post["id"]), None)
+        ids = [old["id"] for old in posts]
+        held = ids.index(post["id"]) if post["id"] in ids else None
         if held is not None:
             if posts[held]["version"] > post["version"]:
                 return

@@ -5,11 +5,12 @@ Pure. Histograms have fixed buckets, so that those of several workers add up.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from math import ceil, log
 
 _GROWTH = 1.1  # a quantile read from a bucket is at most 10 % too high
 _BUCKETS = 150  # up to 1.1 ** 149 ms, which is 24 minutes
+_BOUNDS = [_GROWTH**n for n in range(_BUCKETS - 1)]  # ms, the highest of each bucket; the last takes the rest
 
 
 @dataclass(slots=True)
@@ -41,8 +42,7 @@ class Histogram:
     def add(self, ms: float, times: int = 1) -> None:
         """A clock that runs apart may give a negative latency: that is 0."""
         ms = max(ms, 0.0)
-        n = 0 if ms <= 1 else min(ceil(log(ms, _GROWTH)), _BUCKETS - 1)
-        self.buckets[n] += times
+        self.buckets[bisect_left(_BOUNDS, ms)] += times
         self.count += times
         self.total_ms += ms * times
 

@@ -93,8 +93,11 @@ class Link:
             await asyncio.to_thread(self.embedded.leave)
 
     def subscriber(self) -> Redis:
-        """A client for one subscription: it waits without a read deadline, so its user must probe."""
-        return self._client(None, 1)
+        """A client for one subscription: it waits without a read deadline, so its user must probe.
+
+        RESP2: redis-py formats every push of RESP3 for a log that nobody reads (#4231).
+        """
+        return self._client(None, 1, protocol=2)
 
     @property
     def place(self) -> str:
@@ -138,12 +141,13 @@ class Link:
                 return StoreError(f"{self.place} refuses: {advice} ({said})")
         return StoreError(f"{self.place} refuses: {said}")
 
-    def _client(self, timeout_s: float | None, connections: int) -> Redis:
+    def _client(self, timeout_s: float | None, connections: int, **more: Any) -> Redis:
         shared: dict[str, Any] = {
             "retry": Retry(NoBackoff(), 0),
             "socket_timeout": timeout_s,
             "socket_connect_timeout": self.settings.store_timeout_s,
             "health_check_interval": 0,
+            **more,
         }
         if self.embedded:
             url = {"path": self.embedded.socket_path}

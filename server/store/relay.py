@@ -161,10 +161,7 @@ class Relay:
             self._heard_at = time.time()
             resync = self._spawn(self._resync())
             try:
-                async for channel, data in subscription.messages():
-                    self._heard_at = time.time()
-                    if channel != self._probe:
-                        self._handle(self.store.keys.slug(channel), data)
+                await subscription.listen(self._hear)
             finally:
                 resync.cancel()
 
@@ -183,6 +180,11 @@ class Relay:
             log.info("the store is heard again")
 
     # Messages
+
+    def _hear(self, channel: str, data: bytes) -> None:
+        self._heard_at = time.time()
+        if channel != self._probe:
+            self._handle(self.store.keys.slug(channel), data)
 
     def _handle(self, slug: str, data: bytes) -> None:
         self._unknown.pop(slug, None)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NoReturn
 
 import orjson
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from ..newsroom.times import stored_ms
 from .store import Store
 
 PROBE_S = 2.0  # of silence before a probe
@@ -57,7 +58,7 @@ class Subscription:
         self._pubsub = pubsub
         self._probe = probe
         self._early: list[tuple[str, bytes]] = []  # between the two confirmations
-        self._sending: asyncio.Task[None] | None = None
+        self._heard = 0.0
 
     async def confirmed(self) -> None:
         """`psubscribe` only sends: nothing is sure to be heard before the answer."""
@@ -69,32 +70,49 @@ class Subscription:
             elif message is not None:
                 waiting.discard(message["type"])
 
-    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
-        """(channel, payload), without end; raises DeafError, or redis-py's errors, when it cannot go on."""
-        for early in self._early:
-            yield early
-        heard = probed = time.monotonic()
-        count = 0
+    async def listen(self, handle: Callable[[str, bytes], None]) -> NoReturn:
+        """Give each (channel, payload) to `handle`; ends with DeafError, or one of redis-py's, when it cannot go on."""
+        for channel, data in self._early:
+            handle(channel, data)
+        self._heard = time.monotonic()
         try:
-            while True:
-                message = await self._pubsub.get_message(timeout=TICK_S)
-                now = time.monotonic()
-                if message is not None:
-                    if message["type"] not in ("pmessage", "message"):
-                        raise DeafError("the subscription was renewed behind our back")
-                    heard = now
-                    yield message["channel"].decode(), message["data"]
-                    count += 1
-                    if count % SLICE == 0:
-                        await asyncio.sleep(0)
-                elif now - heard > DEAF_S:
-                    raise DeafError(f"nothing heard for {now - heard:.1f} s, not even the probe")
-                elif now - heard > PROBE_S and now - probed > PROBE_S:
+            # One deadline, drawn in when nothing is heard: one for each message was a tenth of what an event costs.
+            async with asyncio.timeout(None) as patience:
+                watch = asyncio.create_task(self._watch(patience))
+                try:
+                    await self._hear(handle)
+                finally:
+                    watch.cancel()
+        except TimeoutError:
+            silence = time.monotonic() - self._heard
+            raise DeafError(f"nothing heard for {silence:.1f} s, not even the probe") from None
+
+    async def _hear(self, handle: Callable[[str, bytes], None]) -> NoReturn:
+        count = 0
+        while True:
+            kind, *_, channel, data = await self._pubsub.parse_response()
+            if kind not in (b"pmessage", b"message"):
+                raise DeafError("the subscription was renewed behind our back")
+            self._heard = time.monotonic()
+            handle(channel.decode(), data)
+            count += 1
+            if count % SLICE == 0:
+                await asyncio.sleep(0)
+
+    async def _watch(self, patience: asyncio.Timeout) -> None:
+        """Probe while it is quiet, and end the patience when the probes are not heard either."""
+        probed = 0.0
+        sending: asyncio.Task[None] | None = None
+        try:
+            while (now := time.monotonic()) - self._heard <= DEAF_S:
+                if now - self._heard > PROBE_S and now - probed > PROBE_S:
                     probed = now
-                    self._sending = asyncio.create_task(self._send_probe())
+                    sending = asyncio.create_task(self._send_probe())
+                await asyncio.sleep(TICK_S)
+            patience.reschedule(asyncio.get_running_loop().time())
         finally:
-            if self._sending:
-                self._sending.cancel()
+            if sending:
+                sending.cancel()
 
     async def _send_probe(self) -> None:
         with contextlib.suppress(RedisError, OSError):
@@ -110,7 +128,8 @@ def read_event(data: bytes) -> dict[str, Any] | None:
             return None
         if kind == "reset":
             return event
-        whole = isinstance(event["at"], str) and isinstance(event["story"], dict)
+        stored_ms(event["at"])
+        whole = isinstance(event["story"], dict)
         if kind in POST_EVENTS:
             whole = whole and all(post[name] for name in ("id", "version", "status", "sort_time"))
         elif kind == "post.deleted":
@@ -118,5 +137,5 @@ def read_event(data: bytes) -> dict[str, Any] | None:
         else:
             whole = whole and kind in STORY_EVENTS and "status" in event["story"]
         return event if whole else None
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -14,7 +14,7 @@ from .generator import crowd, fanload, floor
 from .servers import FRAME_BYTES, Ours, Target, installed, nchan, ours, peer
 
 CPU = "cpu_us_per_delivery"
-FIRST_READERS = 1000  # are there already when memory is measured: what the first ones take is no growth
+FIRST_READERS = 4000  # are there already when memory is measured: they fill what start-up and handshakes left free
 LADDER = (20, 10, 5, 2, 1, 0.5)
 
 

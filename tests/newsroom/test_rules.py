@@ -21,7 +21,7 @@ from stoppress.newsroom.model import (
     read,
 )
 from stoppress.newsroom.public import full_post, public_post, redacted, story_view
-from stoppress.newsroom.times import format_time, parse_time
+from stoppress.newsroom.times import format_time, parse_time, stored_ms
 
 NOW = parse_time("2026-11-22T18:00:00Z")
 LATER = NOW + 60_000
@@ -267,3 +267,4 @@ def test_a_note_of_blanks_is_no_note():
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
 def test_times_survive_a_round_trip(ms):
     assert parse_time(format_time(ms)) == ms
+    assert stored_ms(format_time(ms)) == ms

@@ -340,7 +340,8 @@ async def test_garbage_on_the_channel_is_ignored(relay: Relay, store: Store, unt
     feed = await relay.ensure("fire")
     channel = store.keys.channel("fire")
     next_one = {"type": "post.published", "epoch": done.epoch, "seq": 2}
-    for data in (b"\xff", b"[]", b"7", b"{}", b'{"type":[]}', orjson.dumps(next_one)):
+    timeless = {**next_one, "type": "story.updated", "at": "yesterday", "story": feed.state.story}
+    for data in (b"\xff", b"[]", b"7", b"{}", b'{"type":[]}', orjson.dumps(next_one), orjson.dumps(timeless)):
         await store.client.publish(channel, data)
     await store.commit("fire", draft("a"))
     await until(lambda: feed.seq == 2)
