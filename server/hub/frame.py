@@ -57,22 +57,30 @@ class Frame:
         self._forms.clear()
 
 
+class Forms(dict[Callable[[Frame], bytes], bytes]):
+    """Frames in one piece, by encoder: each form is made when it is first looked up.
+
+    A mapping, because a look-up is all that a fan-out pays per reader for its bytes: no call of ours.
+    """
+
+    __slots__ = ("_frames",)
+
+    def __init__(self, frames: tuple[Frame, ...]) -> None:
+        self._frames = frames
+
+    def __missing__(self, encode: Callable[[Frame], bytes]) -> bytes:
+        made = self[encode] = b"".join([frame.form(encode) for frame in self._frames])
+        return made
+
+
 class Batch:
     """Frames that leave together; shared by all readers who miss the same ones. `aside`: a notice that leaves
-    behind them, when they are handed over."""
+    behind them, when they are handed over. `forms`: all of it, for dialects whose messages may be joined."""
 
-    __slots__ = ("_forms", "aside", "frames", "is_live")
+    __slots__ = ("aside", "forms", "frames", "is_live")
 
     def __init__(self, frames: tuple[Frame, ...], *, is_live: bool, aside: Frame | None = None) -> None:
         self.frames = frames
         self.aside = aside
         self.is_live = is_live  # events as they happen, not an opening (snapshot, resumed)
-        self._forms: dict[Any, Any] = {}
-
-    def form(self, encode: Callable[[Frame], bytes]) -> bytes:
-        """All of it in one piece, for dialects whose messages may be joined; remembered."""
-        made = self._forms.get(encode)
-        if made is None:
-            frames = (*self.frames, self.aside) if self.aside else self.frames
-            made = self._forms[encode] = b"".join([frame.form(encode) for frame in frames])
-        return made
+        self.forms = Forms((*frames, aside) if aside else frames)

@@ -74,7 +74,7 @@ class HandedReader(Reader, asyncio.Protocol):
         hello = hub.hello(feed, now).form(self.encode)
         batch = feed.take(self)
         assert batch is not None
-        self.transport.writelines((head, hello, batch.form(self.encode)))
+        self.transport.writelines((head, hello, batch.forms[self.encode]))
         # An earlier answer may still be leaving, which paused the gate; and asyncio's own `writelines` forgot to pause
         # (gh-127655).
         if self.is_ready and self.transport.get_write_buffer_size():
@@ -87,7 +87,7 @@ class HandedReader(Reader, asyncio.Protocol):
         # A bare send on the descriptor would cost 0.6 µs less, of 12; but it lets go of the GIL each time, and one busy
         # thread then holds a fan-out up for 5 ms a reader. uvloop's write keeps it.
         try:
-            self.transport.write(batch.form(self.encode))
+            self.transport.write(batch.forms[self.encode])
         except _GONE:
             self._leave()
 
@@ -97,7 +97,7 @@ class HandedReader(Reader, asyncio.Protocol):
         feed = self.feed
         batch = feed.take(self, conflate=conflate)
         if batch is not None:
-            self.write(batch.form(self.encode))
+            self.write(batch.forms[self.encode])
             self.pump.hub.wrote(batch, now_ms())
             if feed.deleted:
                 self.close(CloseCode.STORY_DELETED)

@@ -44,7 +44,7 @@ class EventReader(PortableReader):
 
     async def send(self, batch: Batch) -> None:
         head, self._head = self._head, b""
-        await self._body(head + batch.form(sse.encode))
+        await self._body(head + batch.forms[sse.encode])
 
     async def say(self, notice: Frame) -> None:
         await self._body(notice.form(sse.encode))

@@ -48,12 +48,12 @@ def message(opcode: int, payload: bytes, *, may_deflate: bool) -> bytes:
 
 
 def plain(told: Frame) -> bytes:
-    """A text message. Call it as `frame.form(plain)` or `batch.form(plain)`."""
+    """A text message. Call it as `frame.form(plain)` or `batch.forms[plain]`."""
     return message(TEXT, told.form(native.encode), may_deflate=False)
 
 
 def deflated(told: Frame) -> bytes:
-    """The same for readers that take deflated ones. Call it as `frame.form(deflated)` or `batch.form(deflated)`."""
+    """The same for readers that take deflated ones. Call it as `frame.form(deflated)` or `batch.forms[deflated]`."""
     return message(TEXT, told.form(native.encode), may_deflate=True)
 
 

@@ -16,7 +16,7 @@ HEADERS = {
 
 
 def encode(frame: Frame) -> bytes:
-    """One message; a beat is a comment. Call it as `frame.form(encode)` or `batch.form(encode)`."""
+    """One message; a beat is a comment. Call it as `frame.form(encode)` or `batch.forms[encode]`."""
     message = frame.message
     if frame.type == "beat":
         return comment(f"beat {message['seq']}")

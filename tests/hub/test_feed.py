@@ -195,7 +195,7 @@ def test_readers_at_the_same_seq_share_one_batch_and_its_bytes() -> None:
     assert one is two
     assert one is not None
     assert [frame.message["seq"] for frame in one.frames] == [3, 4, 5]
-    assert one.form(sse.encode) is one.form(sse.encode)
+    assert one.forms[sse.encode] is one.forms[sse.encode]
     assert feed.take(first) is None
 
 

@@ -44,7 +44,7 @@ class Ready(Listener):
 
     def hand(self, batch: Batch) -> None:
         self.log += [frame.type for frame in batch.frames]
-        self.bytes += batch.form(native.encode)
+        self.bytes += batch.forms[native.encode]
 
 
 def story(hub: Hub, slug: str = "a", readers: int = 0) -> tuple[Editor, Feed, list[Listener]]:
@@ -185,7 +185,7 @@ def test_the_reader_count_leaves_with_an_event_if_one_comes_soon() -> None:
     assert waiting.log == ["wake", "readers"]
     batch = feed.take(waiting)
     assert batch is not None
-    assert b"readers" not in batch.form(native.encode)
+    assert b"readers" not in batch.forms[native.encode]
 
     tell(editor, feed)
     work(hub)

@@ -25,7 +25,7 @@ def test_a_redacted_event_is_encoded_anew_in_every_form() -> None:
     frame.redact({"type": "post.deleted", "post_id": "a"})
 
     assert json.loads(frame.form(native.text)) == {"type": "post.deleted", "post_id": "a"}
-    assert b"secret" not in batch.form(native.encode)
+    assert b"secret" not in batch.forms[native.encode]
 
 
 def test_resumed_joins_the_events_as_they_are() -> None:
@@ -49,7 +49,7 @@ def test_a_form_is_made_once() -> None:
     frame = Frame({"type": "beat", "seq": 1})
     batch = Batch((frame, frame), is_live=True)
 
-    assert batch.form(encode) + batch.form(encode) == b"xxxx"
+    assert batch.forms[encode] + batch.forms[encode] == b"xxxx"
     assert len(made) == 1
 
 
