@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn
 
@@ -59,7 +58,7 @@ class Subscription:
         self._pubsub = pubsub
         self._probe = probe
         self._early: list[tuple[str, bytes]] = []  # between the two confirmations
-        self._heard = 0.0
+        self._quiet = 0  # ticks since something was heard
 
     async def confirmed(self) -> None:
         """`psubscribe` only sends: nothing is sure to be heard before the answer."""
@@ -75,7 +74,6 @@ class Subscription:
         """Give each (channel, payload) to `handle`; ends with DeafError, or one of redis-py's, when it cannot go on."""
         for channel, data in self._early:
             handle(channel, data)
-        self._heard = time.monotonic()
         try:
             # One deadline, drawn in when nothing is heard: one for each message was a tenth of what an event costs.
             async with asyncio.timeout(None) as patience:
@@ -85,8 +83,7 @@ class Subscription:
                 finally:
                     watch.cancel()
         except TimeoutError:
-            silence = time.monotonic() - self._heard
-            raise DeafError(f"nothing heard for {silence:.1f} s, not even the probe") from None
+            raise DeafError(f"nothing heard for {DEAF_S:.1f} s, not even the probe") from None
 
     async def _hear(self, handle: Callable[[str, bytes], None]) -> NoReturn:
         line = self._pubsub.connection
@@ -94,22 +91,24 @@ class Subscription:
         while True:
             # Past PubSub, which would subscribe again behind our back; it also takes 40 µs an event.
             _kind, *_, channel, data = await line.read_response(timeout=math.inf)
-            self._heard = time.monotonic()
+            self._quiet = 0
             handle(channel.decode(), data)
             count += 1
             if count % SLICE == 0:
                 await asyncio.sleep(0)
 
     async def _watch(self, patience: asyncio.Timeout) -> None:
-        """Probe while it is quiet, and end the patience when the probes are not heard either."""
-        probed = 0.0
+        """Probe while it is quiet, and end the patience when the probes are not heard either.
+
+        Counts its own ticks: a process that was suspended has not listened, which is not the same as hearing nothing.
+        """
         sending: asyncio.Task[None] | None = None
         try:
-            while (now := time.monotonic()) - self._heard <= DEAF_S:
-                if now - self._heard > PROBE_S and now - probed > PROBE_S:
-                    probed = now
-                    sending = asyncio.create_task(self._send_probe())
+            while self._quiet * TICK_S < DEAF_S:
                 await asyncio.sleep(TICK_S)
+                self._quiet += 1
+                if self._quiet % round(PROBE_S / TICK_S) == 0:
+                    sending = asyncio.create_task(self._send_probe())
             patience.reschedule(asyncio.get_running_loop().time())
         finally:
             if sending:

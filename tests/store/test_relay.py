@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from itertools import count
 
@@ -367,6 +368,19 @@ async def test_deaf_is_noticed_and_mended(relay: Relay, store: Store, until, mon
     monkeypatch.setattr(module.Subscription, "_send_probe", send)
     await until(lambda: relay.deaf_since is None)
     await until(lambda: any(message["type"] == "live" for message in reader.heard))
+
+
+async def test_who_was_suspended_is_not_deaf(relay: Relay, until, monkeypatch) -> None:
+    monkeypatch.setattr(module, "PROBE_S", 0.2)
+    monkeypatch.setattr(module, "DEAF_S", 0.6)
+    monkeypatch.setattr(module, "TICK_S", 0.1)
+    lost: list[Exception] = []
+    monkeypatch.setattr(relay, "_deafen", lost.append)
+    for suspended_s in (0, 1):
+        time.sleep(suspended_s)  # noqa: ASYNC251 -- nothing of a process runs that got SIGSTOP
+        before = relay._heard_at
+        await until(lambda before=before: relay._heard_at > before)
+    assert not lost
 
 
 async def test_an_idle_story_is_let_go(relay: Relay, store: Store, monkeypatch) -> None:
