@@ -236,7 +236,8 @@ class _Lifespan:
 
 
 class _Server(uvicorn.Server):
-    """What is not public API of uvicorn: `startup`, `shutdown`, `capture_signals`, `server_state.connections`."""
+    """What is not public API of uvicorn: `startup`, `main_loop`, `shutdown`, `capture_signals`,
+    `server_state.connections`."""
 
     def __init__(
         self,
@@ -256,6 +257,7 @@ class _Server(uvicorn.Server):
         self._ready = ready
         self.was_cancelled = False
         self._has_successor = False
+        self._asked = asyncio.Event()  # to leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -269,8 +271,12 @@ class _Server(uvicorn.Server):
         gc.set_threshold(*_GC)
 
     async def main_loop(self) -> None:
+        # uvicorn looks ten times a second whether it should stop: that was a third of what an idle server cost.
         try:
-            await super().main_loop()
+            while not await self.on_tick(0):  # 0: one of those that renew the Date of answers
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await self._asked.wait()
         except asyncio.CancelledError:  # stop cleanly first; `serve` raises it again
             self.was_cancelled = True
             self._stop()
@@ -300,6 +306,7 @@ class _Server(uvicorn.Server):
             self.force_exit = True
             self._abort()
         self.should_exit = True
+        self._asked.set()
         if self._hub is not None:
             self._hub.is_draining = True
 
@@ -307,6 +314,7 @@ class _Server(uvicorn.Server):
         """Leave the listening socket to whoever else has it; who was accepted already is still answered."""
         if not self.should_exit:
             self.should_exit = self._has_successor = True
+            self._asked.set()
             self._stop_listening()
 
     @property
