@@ -22,10 +22,10 @@ def use(folder: Path) -> None:
     _built = folder
 
 
-def floor(readers: int, messages: int, size: int, rate: float) -> dict[str, Any]:
+def floor(readers: int, messages: int, size: int, rate: float, warm: int = 0) -> dict[str, Any]:
     program = build("floor", _built)
     told = subprocess.run(
-        [program, str(readers), str(messages), str(size), str(rate)],
+        [program, str(readers), str(messages), str(size), str(rate), str(warm)],
         capture_output=True,
         text=True,
         timeout=600,
