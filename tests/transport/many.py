@@ -1,7 +1,8 @@
 """`python many.py [option=value …]`: a server of several workers, for tests: the settings it takes, and these besides.
 
 `gate`: a file without which a worker's relay is not level. `broken`: a file with which a worker cannot start.
-`shared`: all places share one socket, as on systems whose kernel does not balance. `GET /pid` says who answers,
+`shared`: all places share one socket, as on systems whose kernel does not balance. `late_s`: after a stop's time a
+worker may take so long before it is killed. `GET /pid` says who answers,
 `GET /slow` takes a minute.
 """
 
@@ -79,8 +80,9 @@ def run_here(
 
 def main() -> None:
     options = dict(option.split("=") for option in sys.argv[1:])
-    own = {name: options.pop(name) for name in ("gate", "broken", "shared") if name in options}
+    own = {name: options.pop(name) for name in ("gate", "broken", "shared", "late_s") if name in options}
     workers.BALANCES = "shared" not in own
+    workers.LATE_S = float(own.get("late_s", workers.LATE_S))
     settings = Settings.from_env({"HOME": "/nowhere"}, **{"port": 0, "workers": 2, "drain_s": 1, **options})
     try:
         workers.Workers(settings, functools.partial(run_here, own), functools.partial(print, flush=True)).run()

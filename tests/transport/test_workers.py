@@ -202,6 +202,17 @@ async def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
         await until(lambda: len(server.pids()) == 2 and not server.pids() & old)
 
 
+async def test_a_worker_that_does_not_leave_on_reload_is_killed() -> None:
+    async with many(drain_s=0, stop_timeout_s=0.1, late_s=0.1) as server:
+        old = await server.answering(2)
+        os.kill(min(old), signal.SIGSTOP)  # it hears no SIGTERM
+
+        server.process.send_signal(signal.SIGHUP)
+
+        await until(lambda: len(server.pids()) == 2 and not server.pids() & old)
+        assert int((await server.get("/pid")).text) not in old
+
+
 async def test_a_first_start_that_fails_ends_it_all_with_a_word(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     async with many(broken=tmp_path / "broken") as server:
