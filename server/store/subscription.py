@@ -66,7 +66,7 @@ class Subscription:
         while waiting:
             message = await self._pubsub.get_message(timeout=TICK_S)
             if message is not None and message["type"] in ("pmessage", "message"):
-                self._early.append((message["channel"].decode(), message["data"]))
+                self._early.append((message["channel"].decode(errors="replace"), message["data"]))
             elif message is not None:
                 waiting.discard(message["type"])
 
@@ -92,7 +92,7 @@ class Subscription:
             # Past PubSub, which would subscribe again behind our back; it also takes 40 µs an event.
             _kind, *_, channel, data = await line.read_response(timeout=math.inf)
             self._quiet = 0
-            handle(channel.decode(), data)
+            handle(channel.decode(errors="replace"), data)
             count += 1
             if count % SLICE == 0:
                 await asyncio.sleep(0)

@@ -344,6 +344,7 @@ async def test_garbage_on_the_channel_is_ignored(relay: Relay, store: Store, unt
     timeless = {**next_one, "type": "story.updated", "at": "yesterday", "story": feed.state.story}
     for data in (b"\xff", b"[]", b"7", b"{}", b'{"type":[]}', orjson.dumps(next_one), orjson.dumps(timeless)):
         await store.client.publish(channel, data)
+    await store.client.publish(channel.encode().replace(b"fire", b"\xff"), b"{}")
     await store.commit("fire", draft("a"))
     await until(lambda: feed.seq == 2)
     assert feed.state.posts[0]["id"] == "a"
