@@ -162,23 +162,26 @@ async def test_a_worker_that_dies_is_replaced_and_the_others_readers_stay() -> N
 
 
 async def test_a_worker_listens_when_it_knows_something(tmp_path: Path) -> None:
-    gate = tmp_path / "open"
-    process = asyncio.create_task(many(gate=gate, port=(port := free_port())).__aenter__())
-    starting = {"count": 0}
+    gate, port = tmp_path / "open", free_port()
+    times = {"refused": 0}
 
     async def refused() -> bool:
         try:
             (await asyncio.open_connection("127.0.0.1", port))[1].close()
         except OSError:
-            starting["count"] += 1
-        return starting["count"] > 50
+            times["refused"] += 1
+        return times["refused"] > 50
 
-    await until(refused)
-    gate.touch()
-    server = await process
-    assert (await server.get("/pid")).text
-    server.process.terminate()
-    assert await server.ended() == 0
+    async def open_later() -> None:
+        await until(refused)
+        gate.touch()
+
+    opening = asyncio.create_task(open_later())
+    async with many(gate=gate, port=port) as server:
+        assert opening.done()
+        assert (await server.get("/pid")).text
+        server.process.terminate()
+        assert await server.ended() == 0
 
 
 def free_port() -> int:
