@@ -57,6 +57,7 @@ class Relay:
         self._overtaken: set[str] = set()  # stories being loaded that were told of meanwhile
         self._repairs: dict[str, asyncio.Task[None]] = {}
         self._few = asyncio.Semaphore(REPAIRS)
+        self._doubted: set[str] = set()  # stories whose fold broke: what is held of them may be half an event
         self._again: set[str] = set()  # stories to be repaired once more: something came while it was under way
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
@@ -133,7 +134,9 @@ class Relay:
                 started = time.monotonic()
                 try:
                     await self._listen()
-                except (*LOST, DeafError, RedisError, OSError, TimeoutError, StoppressError) as error:
+                except Exception as error:
+                    if not isinstance(error, (*LOST, DeafError, RedisError, OSError, TimeoutError, StoppressError)):
+                        log.exception("the relay stumbled; it listens again")
                     if time.monotonic() - started > STEADY_S:
                         failures = 0
                     # One break that heals at once is not worth a word to readers.
@@ -145,7 +148,7 @@ class Relay:
                 await asyncio.sleep(delay * random.uniform(0.5, 1))
                 try:
                     await self.store.link.revive()
-                except StoreError as error:
+                except Exception as error:  # most likely a StoreError: it is still away
                     self._deafen(error)
         finally:
             watch.cancel()
@@ -197,14 +200,24 @@ class Relay:
         if event is None:
             log.error("a message that is no event was ignored", extra={"slug": slug})
             return
-        try:
-            if event["type"] != "reset":
-                feed.apply(event, data)
-                return
-        except ValueError:
-            pass  # a hole, or another epoch
-        if (event["epoch"], event["seq"]) != feed.position:
+        if event["type"] != "reset" and self._fold(slug, feed, event, data):
+            return
+        if (event["epoch"], event["seq"]) != feed.position or slug in self._doubted:
             self.repair(slug)
+
+    def _fold(self, slug: str, feed: Feed, event: dict[str, Any], payload: bytes) -> bool:
+        """Take the event in; False = something else must be done: a hole, another epoch, or a fold that broke."""
+        if slug in self._doubted:
+            return False
+        try:
+            feed.apply(event, payload)
+        except ValueError:
+            return False
+        except Exception:  # one event, of another version say, must not end the hearing of all stories
+            log.exception("an event could not be taken in; the story is read anew", extra={"slug": slug})
+            self._doubted.add(slug)
+            return False
+        return True
 
     # Loading and mending
 
@@ -268,31 +281,32 @@ class Relay:
 
     async def _mend(self, slug: str, feed: Feed) -> None:
         position = feed.position
+        is_doubted = slug in self._doubted
         try:
-            events = await self.store.events(slug, position.epoch, position.seq)
-            if events is not None:
-                self._catch_up(slug, feed, events)
-                return
+            if not is_doubted:
+                events = await self.store.events(slug, position.epoch, position.seq)
+                if events is not None:
+                    self._catch_up(slug, feed, events)
+                    return
             state = await self.store.load(slug, self._keep)
-            if state.epoch == position.epoch and state.seq < position.seq:
+            if not is_doubted and state.epoch == position.epoch and state.seq < position.seq:
                 # We hold events that the log does not: it lost them and will give their numbers to others.
                 await self.store.renew(slug, position.epoch, force=True)
                 state = await self.store.load(slug, self._keep)
         except StoryGoneError as gone:
             view = {**feed.state.story, "status": "deleted", "pinned_post_id": None}
             state = StoryState(gone.epoch, gone.seq, view, [], None, [], self._keep)
-            if feed.deleted and feed.position == (gone.epoch, gone.seq):
+            if not is_doubted and feed.deleted and feed.position == (gone.epoch, gone.seq):
                 return
-        if state.epoch == feed.epoch and state.seq < feed.seq:
+        if not is_doubted and state.epoch == feed.epoch and state.seq < feed.seq:
             self._again.add(slug)  # live messages came closer meanwhile
         else:
             feed.replace(state)
+            self._doubted.discard(slug)
 
     def _catch_up(self, slug: str, feed: Feed, events: list[dict[str, Any]]) -> None:
         for event in events:
-            try:
-                feed.apply(event, orjson.dumps(event))
-            except ValueError:  # replaced meanwhile
+            if not self._fold(slug, feed, event, orjson.dumps(event)):  # replaced meanwhile
                 self._again.add(slug)
                 return
 

@@ -13,7 +13,9 @@ import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn
 
+import msgspec
 import orjson
+from msgspec import convert
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
@@ -24,8 +26,6 @@ PROBE_S = 2.0  # of silence before a probe
 DEAF_S = 5.0  # of silence, probes sent, before the subscription counts as lost
 TICK_S = 0.5
 SLICE = 64  # messages handled before others get the loop
-POST_EVENTS = ("post.published", "post.updated", "post.withdrawn")
-STORY_EVENTS = ("story.updated", "story.ended", "story.reopened", "story.deleted")
 
 
 class DeafError(Exception):
@@ -119,23 +119,62 @@ class Subscription:
             await self._client.publish(self._probe, b"?")
 
 
+class _Counts(msgspec.Struct, kw_only=True):
+    post_count: int
+    listed_count: int
+    pinned_post_id: str | None
+
+
+class _Story(_Counts):
+    status: str
+
+
+class _Post(msgspec.Struct):
+    id: str
+    version: int
+    status: str
+    sort_time: str
+
+
+class _Reset(msgspec.Struct, kw_only=True):
+    epoch: str
+    seq: int
+
+
+class _PostEvent(_Reset):
+    at: str
+    post: _Post
+    story: _Counts
+
+
+class _Deletion(_Reset):
+    at: str
+    post_id: str
+    story: _Counts
+
+
+class _StoryEvent(_Reset):
+    at: str
+    story: _Story
+    pinned: _Post | None = None
+
+
+# What the fold touches of each event, whatever else it holds.
+_SHAPES = {
+    "reset": _Reset,
+    "post.deleted": _Deletion,
+    **dict.fromkeys(("post.published", "post.updated", "post.withdrawn"), _PostEvent),
+    **dict.fromkeys(("story.updated", "story.ended", "story.reopened", "story.deleted"), _StoryEvent),
+}
+
+
 def read_event(data: bytes) -> dict[str, Any] | None:
     """A message of the channel, if it is an event: anybody who may write to the server may publish there."""
     try:
         event = orjson.loads(data)
-        kind, post = event["type"], event.get("post")
-        if not (isinstance(event["epoch"], str) and isinstance(event["seq"], int)):
-            return None
-        if kind == "reset":
-            return event
-        stored_ms(event["at"])
-        whole = isinstance(event["story"], dict)
-        if kind in POST_EVENTS:
-            whole = whole and all(post[name] for name in ("id", "version", "status", "sort_time"))
-        elif kind == "post.deleted":
-            whole = whole and isinstance(event["post_id"], str)
-        else:
-            whole = whole and kind in STORY_EVENTS and "status" in event["story"]
-        return event if whole else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        convert(event, _SHAPES[event["type"]])
+        if event["type"] != "reset":
+            stored_ms(event["at"])
+    except (ValueError, KeyError, TypeError):  # msgspec's and orjson's own are ValueErrors
         return None
+    return event

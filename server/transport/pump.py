@@ -134,13 +134,15 @@ class Pump:
     def _step(self) -> None:
         """A slice of the work, and the next one at another turn of the loop. A task would cost an event 50 µs more."""
         assert self._work is not None
-        pause_s: float | None = None
         try:
             pause_s = next(self._work, None)
-        finally:  # an error ends this work, not the next
-            if pause_s is None:
-                self._work = None
-        if pause_s is not None:
+        except Exception:
+            self._work = None
+            self._kick()  # who was to be served after the one that failed
+            raise
+        if pause_s is None:
+            self._work = None
+        else:
             asyncio.get_running_loop().call_later(pause_s, self._step)
 
     def _bucket(self, turn: int) -> list[HandedReader]:

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     add("flood-api", fanout.flood_api, 5, 1000, 2000)
     add("connect", fanout.connect, 5, 8000)
     add("memory", fanout.memory, 2, 8000, idle=60)
-    one = add("growth", fanout.growth, 5, messages=100, load=96_000)
+    one = add("growth", fanout.growth, 5, seconds=12, load=96_000)
     one.add_argument("--counts", type=numbers, default=(1000, 4000, 16000), help="readers, by commas")
     one = add("hundred-thousand", hundred.hundred_thousand, 1, 100_000, 10, pause=3)
     one.add_argument("--workers", type=int, default=6)

@@ -28,6 +28,7 @@
  *             each waiting for its answer (1: one connection, 64 requests ahead)
  *   -l S  listen only, at most S seconds: another program publishes the -m messages
  *   -q S  pause between the last connect and the first publish (0.5)         -w S  wait for stragglers (10)
+ *   -W N  leave the CPU of the first N messages out (0): new connections cost the server's kernel more
  *   -g    print "ready N" on stderr when all are connected, go on when a line comes on stdin,
  *             print "counting"; print "ready N" again whenever all are back
  * Counting
@@ -36,10 +37,10 @@
  * A message counts once per reader and frame, by its stamp "@T<nanoseconds>#<number>". "misordered" counts messages
  * that were not the reader's next one; with several connections publishing, next is what came next to the first reader
  * that got so far. Latency is from just before the publish to the moment the reader's bytes were read. CPU is the
- * server's user + system time from the first publish to the last delivery. Exit status 0: all delivered, in order.
+ * server's user + system time from the first publish (see -W) to the last delivery. Exit status 0: all delivered, in order.
  *
  * Added to the benchmark this began as: several publishing connections, ready-made requests to a Unix socket, readers
- * that come back and readers that come and go, the gate, frame sizes, words as filler (so that deflate meets text).
+ * that come back and readers that come and go, the gate, frame sizes, words as filler (so that deflate meets text), -W.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -65,14 +66,14 @@ typedef struct { int fd, awaiting; char buf[65536]; size_t len; } Editor;
 
 static char host[64], path[512], phost[64], ppath[512], rhost[64], channel[256];
 static const char *upath, *xfile, *answer_text;
-static int port, pport, rport, nread = 100, npool, nmsg = 10, pad = 512, inflight = 256, offer_deflate, keep, gate, neditors = 1;
+static int port, pport, rport, nread = 100, npool, nmsg = 10, nwarm, pad = 512, inflight = 256, offer_deflate, keep, gate, neditors = 1;
 static double rate = 10, straggle = 10, settle = 0.5, listen_s, churn_rate, connect_deadline = 120;
 static int first_source = 1, pids[64], npids;
 static const char *greet[16], *expect[8], *headers[16], *counted_text, *body_template = "{\"t\":\"%T\",\"n\":%I,\"pad\":\"%B\"}";
 static int ngreet, nexpect, nheaders;
 static long misordered, counted, rejoins, resumed, snapshots, lost, failed, churned, joined;
 static int ready_count, dead_count, pool_ready, underway, waiting;
-static int64_t deliveries, frame_bytes, bytes_in, first_delivery, last_delivery;
+static int64_t deliveries, warm_deliveries, frame_bytes, bytes_in, first_delivery, last_delivery;
 static int measuring, ep;
 static Reader *readers;
 static Editor *editors;
@@ -332,7 +333,7 @@ static void wait_gate(void) {
 static int cmp(const void *a, const void *b) { float x = *(float *)a, y = *(float *)b; return x < y ? -1 : x > y; }
 
 int main(int argc, char **argv) {
-    int c; while ((c = getopt(argc, argv, "u:n:i:e:P:H:R:C:U:X:A:d:m:r:b:s:c:w:q:l:a:j:J:E:T:t:zkg")) != -1) switch (c) {
+    int c; while ((c = getopt(argc, argv, "u:n:i:e:P:H:R:C:U:X:A:d:m:r:b:s:c:w:q:l:a:j:J:E:T:t:W:zkg")) != -1) switch (c) {
         case 'u': split(optarg, host, &port, path); break; case 'n': nread = atoi(optarg); break;
         case 'i': greet[ngreet++] = optarg; break; case 'e': expect[nexpect++] = optarg; break;
         case 'P': split(optarg, phost, &pport, ppath); break; case 'H': headers[nheaders++] = optarg; break;
@@ -343,7 +344,7 @@ int main(int argc, char **argv) {
         case 'c': inflight = atoi(optarg); break; case 'w': straggle = atof(optarg); break; case 'z': offer_deflate = 1; break;
         case 'q': settle = atof(optarg); break; case 'l': listen_s = atof(optarg); break; case 'a': first_source = atoi(optarg); break;
         case 'j': churn_rate = atof(optarg); break; case 'J': npool = atoi(optarg); break; case 'E': neditors = atoi(optarg); break;
-        case 'T': connect_deadline = atof(optarg); break; case 't': counted_text = optarg; break;
+        case 'T': connect_deadline = atof(optarg); break; case 't': counted_text = optarg; break; case 'W': nwarm = atoi(optarg); break;
         case 'k': keep = 1; break; case 'g': gate = 1; break; default: return 2; }
     errno = 0; if (!port) die("give -u"); if (!pport && !rport && !upath && nmsg && !listen_s) die("give -P, -R, -U or -l");
     if (!answer_text) answer_text = pport ? "HTTP/1.1 " : ":"; if (xfile) load_requests();
@@ -369,6 +370,7 @@ int main(int argc, char **argv) {
         if (!e || (first && t < due)) { pump(!e ? 1 : due - t > 1000000 ? 1 : 0); continue; }
         if (e->fd < 0) { e->fd = upath ? dial_unix(upath) : dial(pport ? phost : rhost, pport ? pport : rport, 1, 0); fcntl(e->fd, F_SETFL, O_NONBLOCK); }
         if (!first) { cpu_b = cpu_all(&rss1); first = now(); }
+        if (id == nwarm && id) { long rss; cpu_b = cpu_all(&rss); warm_deliveries = deliveries; }
         size_t n; char *p = request(id, now(), &n); e->awaiting++; id++;
         if (send_all(e, p, n) && rate <= 0) pump(0); }
     for (int64_t end = now() + (int64_t)(straggle * 1e9); deliveries < expected && now() < end;) { pump(10); for (int i = 0; i < neditors; i++) hear(&editors[i]); }
@@ -383,7 +385,7 @@ int main(int argc, char **argv) {
            "\"counted\":%ld,\"churned\":%ld,\"joined\":%ld,\"lost\":%ld,\"rejoins\":%ld,\"resumed\":%ld,\"snapshots\":%ld,\"first_ns\":%lld,\"last_ns\":%lld}\n",
            nread, connected, dead_count, connect_s, connected / connect_s, connect_cpu / hz * 1e6 / PER(connected), (rss1 - rss0) / PER(connected),
            nmsg, failed, misordered, (long long)deliveries, (long long)expected, span, span > 0 ? deliveries / span : 0, Q(.5), Q(.99), Q(1.0),
-           (cpu_c - cpu_b) / hz * 1e6 / PER(deliveries), frame_bytes / PER(deliveries), bytes_in / 1e6, rss2 / 1024.0,
+           (cpu_c - cpu_b) / hz * 1e6 / PER(deliveries - warm_deliveries), frame_bytes / PER(deliveries), bytes_in / 1e6, rss2 / 1024.0,
            counted, churned, joined, lost, rejoins, resumed, snapshots, (long long)first, (long long)last_delivery);
     return deliveries == expected && !failed && !misordered && connected == nread ? 0 : 1;
 }

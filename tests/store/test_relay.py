@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from stoppress.hub.hub import Hub, Limits
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
+from stoppress.hub.state import StoryState
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import GoneError, NotFoundError
 from stoppress.settings import Settings
@@ -347,14 +348,73 @@ async def test_garbage_on_the_channel_is_ignored(relay: Relay, store: Store, unt
     done = await create(store)
     feed = await relay.ensure("fire")
     channel = store.keys.channel("fire")
-    next_one = {"type": "post.published", "epoch": done.epoch, "seq": 2}
-    timeless = {**next_one, "type": "story.updated", "at": "yesterday", "story": feed.state.story}
-    for data in (b"\xff", b"[]", b"7", b"{}", b'{"type":[]}', orjson.dumps(next_one), orjson.dumps(timeless)):
+    said: list[bytes] = []
+    async with store.link.subscriber().pubsub() as line:  # what a real one looks like
+        await line.subscribe(channel)
+        await line.get_message(timeout=5)
+        await store.commit("fire", draft("a"))
+        said.append((await line.get_message(timeout=5))["data"])
+    await until(lambda: feed.seq == 2)
+    post = {**orjson.loads(said[0]), "seq": 3}
+    story = {"type": "story.updated", "epoch": done.epoch, "seq": 3, "at": post["at"], "story": feed.state.story}
+    forged = [
+        {"type": "post.published", "epoch": done.epoch, "seq": 3},
+        {**story, "at": "yesterday"},
+        {**story, "story": {"status": "live"}},
+        {**story, "pinned": {"id": "a"}},
+        {**post, "post": {**post["post"], "id": ["a"]}},
+        {**post, "post": {**post["post"], "sort_time": 7}},
+        {**post, "story": {**post["story"], "listed_count": "2"}},
+        {**post, "type": "post.deleted", "post_id": {}},
+    ]
+    for data in (b"\xff", b"[]", b"7", b"{}", b'{"type":[]}', *map(orjson.dumps, forged)):
         await store.client.publish(channel, data)
     await store.client.publish(channel.encode().replace(b"fire", b"\xff"), b"{}")
+    await store.commit("fire", draft("b", now=1))
+    await until(lambda: feed.seq == 3)
+    assert [post["id"] for post in feed.state.posts] == ["b", "a"]
+
+
+async def test_a_story_whose_fold_breaks_is_read_anew(relay: Relay, store: Store, until, monkeypatch) -> None:
+    """Half an event may have been taken in."""
+    await create(store)
+    await create(store, "flood")
+    feed, other = [await relay.ensure(slug) for slug in ("fire", "flood")]
+    reader = Listener(relay.hub, feed)
+    put, broken = StoryState._put, list[int]()
+
+    def break_once(state: StoryState, *arguments) -> None:
+        if not broken:
+            broken.append(state.seq)
+            raise KeyError("listed_count")
+        put(state, *arguments)
+
+    monkeypatch.setattr(StoryState, "_put", break_once)
+    for n in range(3):
+        await store.commit("fire", draft(f"p{n}", now=n))
+    await store.commit("flood", draft("q"))
+    await until(lambda: feed.seq == 4 and other.seq == 2 and len(feed.state.posts) == 3)
+    assert broken == [2]
+    assert (await store.story("fire")).epoch == feed.epoch
+    await store.commit("fire", draft("p3", now=3))
+    await until(lambda: reader.seq == 5)
+    assert reader.heard[-1]["type"] == "post.published"
+
+
+async def test_the_relay_outlives_what_nobody_thought_of(relay: Relay, store: Store, until, monkeypatch) -> None:
+    await create(store)
+    feed = await relay.ensure("fire")
+    handle, stumbled = relay._handle, list[str]()
+
+    def stumble(slug: str, _data: bytes) -> None:
+        stumbled.append(slug)
+        monkeypatch.setattr(relay, "_handle", handle)
+        raise AttributeError
+
+    monkeypatch.setattr(relay, "_handle", stumble)
     await store.commit("fire", draft("a"))
     await until(lambda: feed.seq == 2)
-    assert feed.state.posts[0]["id"] == "a"
+    assert stumbled == ["fire"]
 
 
 async def swallow(_subscription: module.Subscription) -> None:
