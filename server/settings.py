@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .newsroom.errors import InvalidError
+from .newsroom.urls import split_url
 
 PREFIX = "STOPPRESS_"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -154,7 +155,7 @@ def _read(entry: Any, variable: str, given: Any) -> Any:
     if about["one_of"] and text not in about["one_of"]:
         raise InvalidError(variable, f"must be one of {', '.join(about['one_of'])}, not {text[:40]!r}")
     if entry.name == "public_url" and text:
-        if not re.fullmatch(_ORIGIN.pattern + r"(/[^\s?#]*)?", text):
+        if not re.fullmatch(_ORIGIN.pattern + r"(/[^\s?#]*)?", text) or not split_url(text):
             raise InvalidError(variable, "must be an address such as https://news.example.org")
         text = text.rstrip("/")
     if entry.name == "prefix" and not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text):
@@ -180,6 +181,6 @@ def _read_origins(variable: str, given: Any) -> tuple[str, ...]:
     parts = given.split(",") if isinstance(given, str) else given
     origins = tuple(dict.fromkeys(part.strip().rstrip("/").lower() for part in parts if part.strip()))
     for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
+        if not _ORIGIN.fullmatch(origin) or not split_url(origin):
             raise InvalidError(variable, f"must list origins such as https://news.example.org, not {origin[:60]!r}")
     return origins

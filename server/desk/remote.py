@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import orjson
 
@@ -27,6 +27,7 @@ from ..newsroom.errors import (
     TryAgainError,
     VersionError,
 )
+from ..newsroom.urls import split_url
 from .result import ImportReport, Result
 
 TIMEOUT_S = 30.0
@@ -46,12 +47,9 @@ class RemoteDesk:
     """`url`: where the server is, `https://news.example.org`; `token`: what `stoppress token create` printed there."""
 
     def __init__(self, url: str, token: str = "", *, timeout_s: float = TIMEOUT_S) -> None:
-        parts = urlsplit(url)
-        try:
-            port = parts.port
-        except ValueError:
-            port = -1
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1 or parts.query or parts.fragment:
+        parts = split_url(url)
+        is_one = parts and parts.scheme in ("http", "https") and not parts.query and not parts.fragment
+        if not parts or not is_one or not _is_host(parts.hostname):
             raise InvalidError("url", f"must be an address such as https://news.example.org, not {url[:100]!r}")
         if parts.username is not None:
             raise InvalidError("url", "must not hold a name or password; give the token in STOPPRESS_TOKEN")
@@ -62,7 +60,7 @@ class RemoteDesk:
         self._token = token
         self._timeout_s = timeout_s
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, port, timeout=timeout_s)
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
 
     async def aclose(self) -> None:
         self._connection.close()
@@ -306,3 +304,11 @@ async def _away(call: Callable[[], T]) -> T:
 
     threading.Thread(target=run, daemon=True).start()
     return await done
+
+
+def _is_host(name: str | None) -> bool:
+    """Can it be looked up? A label has at most 63 bytes (RFC 1035 section 2.3.4)."""
+    try:
+        return bool((name or "").encode("idna"))
+    except UnicodeError:
+        return False

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from .errors import InvalidError
 from .shape import shape_error
 from .times import check_zone, normal_time
+from .urls import split_url
 
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,79}")
 POST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -320,5 +321,6 @@ def check_text(field: str, text: str) -> None:
 
 def check_url(field: str, url: str) -> None:
     """An absolute http(s) address, or a path on this site."""
-    if not re.fullmatch(r"(https?://[^\s/\\]|/(?![/\\])|/$)[^\s\\<>\"`]*", url, re.I):
+    is_one = re.fullmatch(r"(https?://[^\s/\\]|/(?![/\\])|/$)[^\s\\<>\"`]*", url, re.I)
+    if not is_one or split_url(url) is None:
         raise InvalidError(field, "must be an http:// or https:// address, or a path that starts with one /")

@@ -141,21 +141,25 @@ class Embedded:
         """Whether the server answers and has its data loaded."""
         return self._ask() == b"+PONG"
 
-    def ensure(self) -> None:
-        """Have the server run: start it when nobody answers. A server that fails to start is tried again with delay."""
+    def ensure(self) -> bool:
+        """Have the server run: start it when nobody answers. A server that fails to start is tried again with delay.
+
+        Returns whether it was this call that started it.
+        """
         if self.alive():
             self._failures = 0
-            return
+            return False
         wait = self._not_before - time.monotonic()
         if wait > 0:
             time.sleep(wait)
         try:
-            self._start()
+            is_ours = self._start()
         except StoreError:
             self._failures += 1
             self._not_before = time.monotonic() + BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
             raise
         self._failures = 0
+        return is_ours
 
     def _ask(self) -> bytes:
         """What the server says to PING: `+PONG`, `-LOADING …`, or b"" when nobody is there."""
@@ -168,7 +172,7 @@ class Embedded:
             except OSError:
                 return b""
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
         deadline = time.monotonic() + HUNG_S
         started: subprocess.Popen[bytes] | None = None
         while True:
@@ -176,7 +180,7 @@ class Embedded:
                 deadline = time.monotonic() + START_S
             said = self._ask()
             if said == b"+PONG":
-                return
+                return started is not None
             if started is not None and started.poll() is not None:
                 raise StoreError(self._why())
             if said.startswith(b"-LOADING"):

@@ -8,6 +8,7 @@ nothing is ever sent twice by the client itself: redis-py's own retries would re
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from ..newsroom.errors import StoreError, TryAgainError
 from ..settings import Settings
 from .embedded import Embedded
 
+log = logging.getLogger(__name__)
 SCHEMA = 1
 OLDEST_SERVER = 7
 CONNECTIONS = 32
@@ -114,7 +116,8 @@ class Link:
             await asyncio.sleep(PAUSE_S)
             return
         async with self._reviving:
-            await asyncio.to_thread(self.embedded.ensure)
+            if await asyncio.to_thread(self.embedded.ensure):
+                log.warning("the embedded store had ended; it was started again")
 
     def unreached(self, error: BaseException) -> StoreError:
         """What to tell people when the server cannot be reached."""

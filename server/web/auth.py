@@ -9,13 +9,13 @@ rebinding) could read them, and so could everybody through a proxy beside us.
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from ..desk.tokens import Grant, Tokens
 from ..newsroom.errors import NotAllowedError, StoreError
+from ..newsroom.urls import split_url
 from ..settings import Settings
 from .body import read_form
 from .guard import host_name, is_loopback
@@ -131,6 +131,6 @@ class Auth:
 
 def local_path(asked: str) -> str:
     """`asked` if it is a path of this site, else the dashboard: a login must not send people elsewhere."""
-    parts = urlsplit(asked)
-    is_path = asked.startswith("/") and not asked.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
-    return asked if is_path and asked.isprintable() and "\\" not in asked else "/dashboard"
+    is_path = asked.startswith("/") and not asked.startswith("//") and asked.isprintable() and "\\" not in asked
+    parts = split_url(asked) if is_path else None
+    return asked if parts and not parts.scheme and not parts.netloc else "/dashboard"

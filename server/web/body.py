@@ -32,6 +32,7 @@ NEVER = 0  # no version has this number
 async def read_json(request: Request, *, optional: bool = False) -> dict[str, Any]:
     """The body as a JSON object of at most 1 MiB; `optional`: none is an empty one."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    _refuse_coding(request)
     body = await _read(request, JSON_BYTES, "a JSON body")
     if optional and not body:
         return {}
@@ -53,7 +54,15 @@ def read_lines(request: Request) -> AsyncIterator[bytes]:
     if not _LINES_TYPES.fullmatch(kind):
         rule = f"Content-Type: must be application/jsonl (JSON Lines), not {kind[:60]!r}"
         raise RequestError(415, rule, headers=_accept("jsonl"))
+    _refuse_coding(request)
     return _chunks(request, IMPORT_BYTES, "an import")
+
+
+def _refuse_coding(request: Request) -> None:
+    coding = request.headers.get("content-encoding", "").strip()
+    if coding and coding.lower() != "identity":
+        rule = f"Content-Encoding: must be left out; send the body as it is, not {coding[:60]!r}"
+        raise RequestError(415, rule, headers={"Accept-Encoding": "identity"})  # RFC 9110 section 12.5.3
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -219,6 +219,7 @@ def test_the_story_view_ends_with_the_totals_in_their_order():
         ({"headline": "x", "id": "a b"}, "id", "1 to 64"),
         ({"headline": "x", "images": [{"url": "javascript:alert(1)"}]}, "images[0].url", "http"),
         ({"headline": "x", "images": [{"url": "//evil.example"}]}, "images[0].url", "http"),
+        ({"headline": "x", "images": [{"url": "https://[bad/y.png"}]}, "images[0].url", "http"),
         ({"headline": "x", "images": [{"url": "/a.png"}] * 21}, "images", "must be a list of at most 20 entries"),
         ({"headline": "x", "authors": [{"name": "A", "role": "x"}]}, "authors[0].role", "not a field"),
         ({"headline": "x", "sort_time": "yesterday"}, "sort_time", "RFC 3339"),

@@ -233,7 +233,7 @@ def test_redis_server_serves_too(data_dir: Path, require: Callable[[str], str]) 
     until_now(lambda: not held.alive())
 
 
-async def test_a_killed_server_is_started_again_by_its_user(data_dir: Path) -> None:
+async def test_a_killed_server_is_started_again_by_its_user(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = await Store.open(Settings(data_dir=data_dir, store_grace_s=0))
     made = await create(store)
     await store.commit("fire", draft("a"))
@@ -244,6 +244,7 @@ async def test_a_killed_server_is_started_again_by_its_user(data_dir: Path) -> N
     assert (held.epoch, held.seq) == (made.epoch, 2)  # durable: the same life goes on
     os.kill(server_pid(store.link.embedded), signal.SIGKILL)
     assert (await store.commit("fire", draft("b", now=1))).seq == 3
+    assert caplog.messages == ["the embedded store had ended; it was started again"] * 2
     await store.aclose()
 
 

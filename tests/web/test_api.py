@@ -348,6 +348,8 @@ async def test_only_json_is_read(site, admin):
         answer = await admin.post(POSTS, content=b'{"headline":"a"}', headers={"Content-Type": kind})
         refused(answer, 415, "application/json")
         assert answer.headers["accept"] == "application/json"
+    coded = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    refused(await admin.post(POSTS, content=b'{"headline":"a"}', headers=coded), 415, "Content-Encoding")
 
 
 async def test_bidi_marks_stay_text(site, admin):

@@ -167,7 +167,11 @@ async def test_a_login_leads_to_this_site_only(site):
         "",
         "/a\nb",
         "x",
+        "//[",
+        "http://[",
+        "http://[x]/",
     ):
+        assert (await site.client.get("/login", params={"next": onward})).status_code == 200, onward
         done = await site.client.post("/login", data={"token": token, "next": onward})
         assert done.headers["location"] == "/dashboard", onward
     assert (await site.client.post("/login", data={"token": token, "next": "/stats"})).headers["location"] == "/stats"
