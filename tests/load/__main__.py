@@ -20,7 +20,7 @@ ALL = ("fanout", "flood-hub", "flood-api", "connect", "memory", "growth", "hundr
 
 
 def everything(book: Book, _asked: argparse.Namespace) -> None:
-    """One table of all the others but churn, with their defaults; three quarters of an hour."""
+    """One table of all the others but churn, with their defaults; about an hour."""
     for name in ALL:
         asked = parser().parse_args([name])
         try:
@@ -57,14 +57,14 @@ def parser() -> argparse.ArgumentParser:
     add("flood-hub", fanout.flood_hub, 5, 1000, 2000)
     add("flood-api", fanout.flood_api, 5, 1000, 2000)
     add("connect", fanout.connect, 5, 8000)
-    add("memory", fanout.memory, 2, 8000, idle=60)
+    add("memory", fanout.memory, 5, 8000, idle=60)
     one = add("growth", fanout.growth, 5, seconds=12, load=96_000)
     one.add_argument("--counts", type=numbers, default=(1000, 4000, 16000), help="readers, by commas")
     one = add("hundred-thousand", hundred.hundred_thousand, 1, 100_000, 10, pause=3)
     one.add_argument("--workers", type=int, default=6)
     one.add_argument("--generators", type=int, default=6)
     add("fairness", fairness.fairness, 5, 8000, 60, rate=2)
-    add("storm", storm.storm, 3, 8000, drain=20)
+    add("storm", storm.storm, 5, 8000, drain=20)
     add("churn", churn.churn, 1, 500, minutes=5, rate=100, posts=2)
     add("all", everything, 0)
     return made
