@@ -133,6 +133,11 @@ class Feed:
             reader.seq = UNPROVEN
         self._changed()
 
+    def doubt(self) -> None:
+        """What is held may be half an event: it is of no epoch, so nothing follows it and no position is honoured,
+        until `replace`."""
+        self.state.epoch = ""
+
     def refill(self, state: StoryState) -> bool:
         """Swap in a state read from the store that holds more posts; readers notice nothing. False = not usable.
 

@@ -25,8 +25,9 @@ from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreErr
 from ..newsroom.model import SLUG
 from ..settings import Settings
 from .link import LOST
+from .message import read_event
 from .store import Store, StoryGoneError
-from .subscription import DeafError, read_event, subscribed
+from .subscription import DeafError, subscribed
 
 log = logging.getLogger("stoppress.relay")
 
@@ -57,7 +58,6 @@ class Relay:
         self._overtaken: set[str] = set()  # stories being loaded that were told of meanwhile
         self._repairs: dict[str, asyncio.Task[None]] = {}
         self._few = asyncio.Semaphore(REPAIRS)
-        self._doubted: set[str] = set()  # stories whose fold broke: what is held of them may be half an event
         self._again: set[str] = set()  # stories to be repaired once more: something came while it was under way
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
@@ -202,20 +202,18 @@ class Relay:
             return
         if event["type"] != "reset" and self._fold(slug, feed, event, data):
             return
-        if (event["epoch"], event["seq"]) != feed.position or slug in self._doubted:
+        if (event["epoch"], event["seq"]) != feed.position:
             self.repair(slug)
 
     def _fold(self, slug: str, feed: Feed, event: dict[str, Any], payload: bytes) -> bool:
         """Take the event in; False = something else must be done: a hole, another epoch, or a fold that broke."""
-        if slug in self._doubted:
-            return False
         try:
             feed.apply(event, payload)
         except ValueError:
             return False
         except Exception:  # one event, of another version say, must not end the hearing of all stories
             log.exception("an event could not be taken in; the story is read anew", extra={"slug": slug})
-            self._doubted.add(slug)
+            feed.doubt()
             return False
         return True
 
@@ -281,28 +279,25 @@ class Relay:
 
     async def _mend(self, slug: str, feed: Feed) -> None:
         position = feed.position
-        is_doubted = slug in self._doubted
         try:
-            if not is_doubted:
-                events = await self.store.events(slug, position.epoch, position.seq)
-                if events is not None:
-                    self._catch_up(slug, feed, events)
-                    return
+            events = await self.store.events(slug, position.epoch, position.seq)
+            if events is not None:
+                self._catch_up(slug, feed, events)
+                return
             state = await self.store.load(slug, self._keep)
-            if not is_doubted and state.epoch == position.epoch and state.seq < position.seq:
+            if state.epoch == position.epoch and state.seq < position.seq:
                 # We hold events that the log does not: it lost them and will give their numbers to others.
                 await self.store.renew(slug, position.epoch, force=True)
                 state = await self.store.load(slug, self._keep)
         except StoryGoneError as gone:
             view = {**feed.state.story, "status": "deleted", "pinned_post_id": None}
             state = StoryState(gone.epoch, gone.seq, view, [], None, [], self._keep)
-            if not is_doubted and feed.deleted and feed.position == (gone.epoch, gone.seq):
+            if feed.deleted and feed.position == (gone.epoch, gone.seq):
                 return
-        if not is_doubted and state.epoch == feed.epoch and state.seq < feed.seq:
+        if state.epoch == feed.epoch and state.seq < feed.seq:
             self._again.add(slug)  # live messages came closer meanwhile
         else:
             feed.replace(state)
-            self._doubted.discard(slug)
 
     def _catch_up(self, slug: str, feed: Feed, events: list[dict[str, Any]]) -> None:
         for event in events:

@@ -11,15 +11,11 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import msgspec
-import orjson
-from msgspec import convert
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from ..newsroom.times import stored_ms
 from .store import Store
 
 PROBE_S = 2.0  # of silence before a probe
@@ -117,64 +113,3 @@ class Subscription:
     async def _send_probe(self) -> None:
         with contextlib.suppress(RedisError, OSError):
             await self._client.publish(self._probe, b"?")
-
-
-class _Counts(msgspec.Struct, kw_only=True):
-    post_count: int
-    listed_count: int
-    pinned_post_id: str | None
-
-
-class _Story(_Counts):
-    status: str
-
-
-class _Post(msgspec.Struct):
-    id: str
-    version: int
-    status: str
-    sort_time: str
-
-
-class _Reset(msgspec.Struct, kw_only=True):
-    epoch: str
-    seq: int
-
-
-class _PostEvent(_Reset):
-    at: str
-    post: _Post
-    story: _Counts
-
-
-class _Deletion(_Reset):
-    at: str
-    post_id: str
-    story: _Counts
-
-
-class _StoryEvent(_Reset):
-    at: str
-    story: _Story
-    pinned: _Post | None = None
-
-
-# What the fold touches of each event, whatever else it holds.
-_SHAPES = {
-    "reset": _Reset,
-    "post.deleted": _Deletion,
-    **dict.fromkeys(("post.published", "post.updated", "post.withdrawn"), _PostEvent),
-    **dict.fromkeys(("story.updated", "story.ended", "story.reopened", "story.deleted"), _StoryEvent),
-}
-
-
-def read_event(data: bytes) -> dict[str, Any] | None:
-    """A message of the channel, if it is an event: anybody who may write to the server may publish there."""
-    try:
-        event = orjson.loads(data)
-        convert(event, _SHAPES[event["type"]])
-        if event["type"] != "reset":
-            stored_ms(event["at"])
-    except (ValueError, KeyError, TypeError):  # msgspec's and orjson's own are ValueErrors
-        return None
-    return event
