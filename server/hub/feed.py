@@ -97,6 +97,10 @@ class Feed:
         """A snapshot would show fewer posts than it should: `refill` before serving one."""
         return self.state.short(self.limits.backlog)
 
+    def answers(self, position: Position) -> bool:
+        """Can all be said to who holds this position without the store: what it missed, or that it needs a snapshot?"""
+        return position.epoch != self.epoch or self.floor <= position.seq <= self.seq
+
     # What the relay does
 
     def apply(self, event: dict[str, Any], payload: bytes) -> bool:

@@ -106,6 +106,19 @@ class Relay:
                     await asyncio.shield(self.repair(slug))
         return self.hub.feeds.get(slug, feed)
 
+    async def reach(self, slug: str, position: Position | None) -> Feed:
+        """The feed, having read what `position` needs: the log behind the ring, or the store's top. What it does not
+        reach even then gets a snapshot. NotFoundError, GoneError.
+        """
+        feed = await self.ensure(slug)
+        if position is None or feed.answers(position):
+            return feed
+        if position.seq > feed.seq:
+            await self.at_least(slug, position)
+        else:
+            await self.recall(slug)
+        return await self.ensure(slug)
+
     async def recall(self, slug: str) -> None:
         """Have the feed's ring reach as far back as the log: once per story, at the first reader who needs it."""
         feed = self.hub.feeds.get(slug)

@@ -11,7 +11,6 @@ from starlette.requests import HTTPConnection
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError
-from ..store.relay import Relay
 from .pump import Pump
 
 
@@ -89,9 +88,9 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
     relay, hub, settings = state.relay, state.hub, state.settings
     try:
         feed = relay.at_hand(slug)
-        if feed is None or not _reaches(feed, position):
+        if feed is None or (position is not None and not feed.answers(position)):
             async with asyncio.timeout(settings.store_timeout_s + 1):
-                feed = await _fetched(relay, slug, position)
+                feed = await relay.reach(slug, position)
             # While it was read, others came in, or the drain began, which would miss this reader.
             if (refusal := check(connection)) is not None:
                 return refusal
@@ -110,20 +109,3 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
         hub.counts.refusals += 1
         return Refusal(503, "This story has as many readers as this server takes; come back in a moment.", 5)
     return feed
-
-
-def _reaches(feed: Feed, position: Position | None) -> bool:
-    """Can all be said about this position without the store?"""
-    return position is None or position.epoch != feed.epoch or feed.floor <= position.seq <= feed.seq
-
-
-async def _fetched(relay: Relay, slug: str, position: Position | None) -> Feed:
-    feed = await relay.ensure(slug)
-    if _reaches(feed, position):
-        return feed
-    assert position is not None
-    if position.seq > feed.seq:
-        await relay.at_least(slug, position)
-    else:
-        await relay.recall(slug)
-    return await relay.ensure(slug)

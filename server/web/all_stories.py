@@ -1,9 +1,10 @@
 """`WS /live/ws`: the events of all stories in one stream for operators, each message with its `slug` (PROTOCOL, 8).
 
-A first message `{"type":"resume","positions":{slug:"EPOCH:SEQ"}}` within a second takes up where the client was; a
-story it does not name begins at its newest event. Each story opens with `resumed`, or with `snapshot` where the
-position cannot be honoured and for stories made later. Who watches here is no reader and is counted nowhere: the
-feeds are looked at ten times a second, so nothing of the readers' path knows of it.
+A first message `{"type":"resume","positions":{slug:"EPOCH:SEQ"}}` within a second takes up where the client was, from
+the log as the readers' stream does; a story it does not name begins at its newest event. Each story opens with
+`resumed`, or with `snapshot` where the position cannot be honoured and for stories made later; one that was deleted
+meanwhile with `story.deleted`. Who watches here is no reader and is counted nowhere: the feeds are looked at ten times
+a second, so nothing of the readers' path knows of it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ..newsroom.errors import StoppressError
 from ..newsroom.model import SLUG
 from ..newsroom.times import format_time
 from ..store.relay import Relay
-from ..store.store import Store
+from ..store.store import Store, StoryGoneError
 from ..wire.native import CloseCode, encode
 from .auth import Auth
 from .operations import CLOSED_REVOKED, RECHECK_S, SEND_S, admit, revoked
@@ -33,6 +34,7 @@ from .operations import CLOSED_REVOKED, RECHECK_S, SEND_S, admit, revoked
 FIRST_S = 1.0  # how long a resume message is waited for
 LOOK_S = 0.1
 STORIES_S = 5.0  # between looks for new stories
+READS = 8  # stories read at a time
 FIRST_BYTES = 1024 * 1024
 
 
@@ -69,13 +71,14 @@ class AllStories:
     async def _write(self, socket: WebSocket, listening: asyncio.Task[Any], asked: dict[str, Position | None]) -> int:
         seen: dict[str, Position | None] = {}
         told_stale: int | None = None
+        messages: list[bytes] = []
         spoke = checked = time.monotonic()
         looked = float("-inf")
         while not listening.done():
             now = time.monotonic()
             if now - looked >= STORIES_S:
                 is_first, looked = looked < 0, now
-                await self._hold_all()
+                messages = await self._load_all(asked if is_first else {})
                 if is_first:  # what a client does not name begins here
                     seen = {slug: feed.position for slug, feed in self._hub.feeds.items()} | asked
             if self._hub.is_draining:
@@ -84,7 +87,7 @@ class AllStories:
                 checked = now
                 if await revoked(socket, self._auth):
                     return CLOSED_REVOKED
-            messages = list(self._owed(seen, is_first))
+            messages += self._owed(seen, is_first)
             is_first = False
             if told_stale != self._hub.stale_since:
                 told_stale = self._hub.stale_since
@@ -95,20 +98,33 @@ class AllStories:
                 async with asyncio.timeout(SEND_S):
                     await socket.send_text(message.decode())
                 spoke = now
+            messages.clear()
             await asyncio.wait({listening}, timeout=LOOK_S)
         return CloseCode.NORMAL if listening.result()["type"] == "websocket.disconnect" else CloseCode.POLICY
 
-    async def _hold_all(self) -> None:
-        """Have every story loaded; what cannot be read now is tried again."""
+    async def _load_all(self, asked: dict[str, Position | None]) -> list[bytes]:
+        """Have every story loaded, as far as the position asked for it; what cannot be read now is tried again.
+
+        Answers what else a client that asked must hear: which of its stories were deleted meanwhile.
+        """
         try:
-            slugs = [held.story.slug for held in await self._store.stories()]
+            slugs = {stored.story.slug for stored in await self._store.stories()}
         except StoppressError:
-            slugs = list(self._hub.feeds)
-        for slug in slugs:
-            try:
-                await self._relay.ensure(slug)
-            except StoppressError:
-                continue
+            slugs = set(self._hub.feeds)
+        wanted = sorted(slugs | asked.keys())
+        gone: list[bytes] = []
+        for start in range(0, len(wanted), READS):
+            some = wanted[start : start + READS]
+            found = await asyncio.gather(
+                *(self._relay.reach(slug, asked.get(slug)) for slug in some), return_exceptions=True
+            )
+            for slug, feed in zip(some, found, strict=True):
+                if isinstance(feed, StoryGoneError):
+                    if asked.get(slug, (feed.epoch, feed.seq)) != (feed.epoch, feed.seq):
+                        gone.append(_deleted(slug, feed))
+                elif isinstance(feed, BaseException) and not isinstance(feed, StoppressError):
+                    raise feed
+        return gone
 
     def _owed(self, seen: dict[str, Position | None], is_first: bool) -> Iterator[bytes]:
         """What this client has not been sent; moves `seen`."""
@@ -126,6 +142,11 @@ def _since(feed: Feed, position: Position | None, is_first: bool) -> tuple[Frame
         return feed.snapshot().frames
     resumed = feed.resumed(position.seq).frames
     return resumed if is_first else resumed[0].frames
+
+
+def _deleted(slug: str, gone: StoryGoneError) -> bytes:
+    story = {"slug": slug, "status": "deleted"}
+    return orjson.dumps({"slug": slug, "type": "story.deleted", "epoch": gone.epoch, "seq": gone.seq, "story": story})
 
 
 def _positions(message: dict[str, Any]) -> dict[str, Position | None] | None:

@@ -47,6 +47,31 @@ async def test_every_story_s_events_come_with_its_slug_and_resume_where_they_wer
     assert opened["storm"]["type"] == "snapshot"
 
 
+async def test_a_worker_that_loads_a_story_only_now_resumes_from_the_log(site_with):
+    async with site_with() as first:
+        made = await first.desk.create_story({"slug": "flood", "headline": "flood"})
+        for n in range(3):
+            await first.desk.publish("flood", {"headline": f"Missed {n}"})
+    async with site_with() as second, connect(second.socket_url("/live/ws"), proxy=None) as socket:
+        await socket.send(orjson.dumps({"type": "resume", "positions": {"flood": made.position}}).decode())
+        (opened,) = await heard(socket, 1)
+    assert opened["type"] == "resumed"
+    assert [event["post"]["headline"] for event in opened["events"]] == ["Missed 0", "Missed 1", "Missed 2"]
+
+
+async def test_a_story_that_was_deleted_meanwhile_is_said_to_be_once(site_with):
+    async with site_with() as first:
+        made = await first.desk.create_story({"slug": "flood", "headline": "flood"})
+        await first.desk.create_story({"slug": "fire", "headline": "fire"})
+        gone = await first.desk.delete_story("flood")
+    for position, expected in ((made.position, [("flood", "story.deleted"), ("fire", "resumed")]), (gone.position, [])):
+        async with site_with() as second, connect(second.socket_url("/live/ws"), proxy=None) as socket:
+            positions = {"flood": position, "never": "x:1"}
+            await socket.send(orjson.dumps({"type": "resume", "positions": positions}).decode())
+            opened = [(event["slug"], event["type"]) for event in await heard(socket, 1 + bool(expected))]
+        assert opened == (expected or [("fire", "resumed")])
+
+
 async def test_who_watches_is_not_counted_as_a_reader(site):
     await site.desk.create_story({"slug": "flood", "headline": "flood"})
     async with connect(site.socket_url("/live/ws"), proxy=None) as socket:
