@@ -21,6 +21,9 @@ from .door import Refusal, check, cors, counted_as, find
 from .portable import PortableReader
 from .pump import Pump
 
+RETRY_MS = (1000, 5000)  # a time of their own for all who lose their line at once
+_LAST_IDS = ("last_event_id", "lastEventId", "lastEventID")  # ours, and what two polyfills of EventSource write
+
 _KINDS = {
     403: ("not-allowed", "Not allowed"),
     404: ("not-found", "Not found"),
@@ -40,7 +43,7 @@ class EventReader(PortableReader):
         self._head = b""
 
     async def open(self, hello: Frame) -> None:
-        self._head = sse.retry(random.randint(1000, 5000)) + hello.form(sse.encode)
+        self._head = sse.opening(random.randint(*RETRY_MS)) + hello.form(sse.encode)
 
     async def send(self, batch: Batch) -> None:
         head, self._head = self._head, b""
@@ -94,12 +97,18 @@ class EventStream(Response):
 
 
 async def live_events(request: Request) -> Response:
-    """One reader; `Last-Event-ID` (header, or `?last_event_id=`) resumes."""
+    """One reader; `Last-Event-ID` (header, or a query of `_LAST_IDS`) resumes."""
     refusal = check(request)
     if refusal is not None:
         return _answer(request, refusal)
-    told = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
-    return EventStream(request, Position.parse(told))
+    return EventStream(request, Position.parse(_last_id(request)))
+
+
+def _last_id(request: Request) -> str:
+    """The header wins: it is newer than the address, which a browser repeats when it comes back."""
+    query = request.query_params
+    asked = [request.headers.get("last-event-id"), *(query.get(name) for name in _LAST_IDS)]
+    return next((last_id for last_id in asked if last_id), "")
 
 
 def _answer(request: Request, refusal: Refusal) -> Response:

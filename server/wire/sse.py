@@ -1,6 +1,7 @@
 """The SSE dialect: the native messages as `text/event-stream` (PROTOCOL section 4; WHATWG HTML section 9.2).
 
 Pure. A message that moves the reader's position carries it as `id: EPOCH:SEQ`, so that a browser resumes by itself.
+Every block has data: some clients (httpx-sse 0.4) take one that only says `retry:` for an event without a type.
 """
 
 from __future__ import annotations
@@ -10,18 +11,29 @@ from . import native
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store",
+    # no-transform: who compresses on the way holds messages back until there is enough to compress (RFC 9111, 5.2.2.6).
+    "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",  # nginx would hold messages back
 }
 
 
+def opening(retry_ms: int) -> bytes:
+    """What a stream begins with: a comment, which opens the stream for whoever waits for its first byte, and the first
+    line of the block that `hello` then completes: how long to wait before connecting again."""
+    return b": stoppress\n\n" + _retry(retry_ms)
+
+
 def encode(frame: Frame) -> bytes:
-    """One message; a beat is a comment. Call it as `frame.form(encode)` or `batch.forms[encode]`."""
+    """One message. Call it as `frame.form(encode)` or `batch.forms[encode]`.
+
+    A beat is an event, so that a page hears it, as over WebSocket, and notices a dead line. It has no `id:`: it moves
+    nobody's position.
+    """
     message = frame.message
-    if frame.type == "beat":
-        return comment(f"beat {message['seq']}")
     position = f"{message['epoch']}:{message['seq']}" if "epoch" in message else ""
-    return event(frame.type, frame.form(native.encode), position)
+    block = event(frame.type, frame.form(native.encode), position)
+    # A browser's own EventSource comes back by this; it knows no `retry_ms`.
+    return _retry(message["retry_ms"]) + block if frame.type == "bye" else block
 
 
 def event(type_: str, data: bytes, position: str = "") -> bytes:
@@ -39,11 +51,6 @@ def event(type_: str, data: bytes, position: str = "") -> bytes:
     return b"%bdata: %b\n\n" % (head.encode(), data)
 
 
-def retry(ms: int) -> bytes:
-    """How long a browser waits before it connects again."""
-    return b"retry: %d\n\n" % ms
-
-
-def comment(text: str) -> bytes:
-    """Keeps the line warm; no client shows it."""
-    return b": %b\n\n" % " ".join(text.split()).encode()
+def _retry(ms: int) -> bytes:
+    """A line within a block."""
+    return b"retry: %d\n" % ms

@@ -20,7 +20,6 @@ class Event:
     type: str
     id: str
     data: Any
-    comment: str = ""
     retry: str = ""
 
 
@@ -42,13 +41,12 @@ class Stream:
             value = value.removeprefix(" ")
             fields[name] = f"{fields[name]}\n{value}" if name in fields else value
 
-    async def next(self) -> Event:
-        """The next message that is not a beat or a count; the retry field that came before it."""
-        retry = ""
+    async def next(self, *, spared: bool = False) -> Event:
+        """The next message that is not a count, nor a beat unless `spared`; every block is a comment or a message."""
         async for fields in self.blocks():
-            retry = fields.get("retry", retry)
-            if "data" in fields and fields["event"] != "readers":
-                return Event(fields["event"], fields.get("id", ""), json.loads(fields["data"]), "", retry)
+            assert "data" in fields or fields.keys() == {""}
+            if "data" in fields and (spared or fields["event"] not in ("beat", "readers")):
+                return Event(fields["event"], fields.get("id", ""), json.loads(fields["data"]), fields.get("retry", ""))
         raise EOFError
 
 
@@ -73,7 +71,7 @@ async def test_the_same_first_messages_and_events_with_positions_as_ids(uvicorn:
         event = await stream.next()
 
     assert stream.answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert stream.answer.headers["cache-control"] == "no-store"
+    assert stream.answer.headers["cache-control"] == "no-store, no-transform"
     assert stream.answer.headers["x-accel-buffering"] == "no"
     assert stream.answer.headers["access-control-allow-origin"] == "*"
     assert (hello.type, hello.id, hello.data["readers"]) == ("hello", "", 1)
@@ -82,15 +80,12 @@ async def test_the_same_first_messages_and_events_with_positions_as_ids(uvicorn:
     assert (event.type, event.id, event.data) == ("post.published", "e:2", told)
 
 
-@pytest.mark.parametrize("by_header", [True, False], ids=["header", "query"])
-async def test_the_last_event_id_resumes(uvicorn: Any, client: Any, by_header: bool) -> None:
+@pytest.mark.parametrize("name", ["Last-Event-ID", "last_event_id", "lastEventId", "lastEventID"])
+async def test_the_last_event_id_resumes(uvicorn: Any, client: Any, name: str) -> None:
+    """By header, or by a query as polyfills of EventSource spell it."""
     told = [await uvicorn.tell() for _ in range(3)]
-    opened = (
-        streaming(client, **{"Last-Event-ID": "e:1"})
-        if by_header
-        else streaming(client, "/live/a/events?last_event_id=e:1")
-    )
-    async with opened as stream:
+    by_header = streaming(client, "/live/a/events?last_event_id=e:0", **{name: "e:1"})
+    async with by_header if name == "Last-Event-ID" else streaming(client, f"/live/a/events?{name}=e:1") as stream:
         await stream.next()
         resumed = await stream.next()
 
@@ -112,13 +107,19 @@ async def test_what_would_break_a_line_is_carried_whole(uvicorn: Any, client: An
 
 
 @pytest.mark.usefixtures("quick_sweep")
-async def test_silence_is_kept_warm_by_comments(uvicorn: Any, client: Any) -> None:
+async def test_silence_is_kept_warm_by_beats_that_a_page_can_hear(uvicorn: Any, client: Any) -> None:
+    await uvicorn.tell()
     async with streaming(client) as stream:
-        async for fields in stream.blocks():
-            if "" in fields:
-                break
+        while (beat := await stream.next(spared=True)).type != "beat":
+            pass
 
-    assert fields == {"": "beat 0"}
+    assert (beat.id, beat.data["seq"]) == ("", 1)
+    assert beat.data.keys() == {"type", "seq", "server_time"}
+
+
+async def test_the_first_bytes_are_a_comment(uvicorn: Any, client: Any) -> None:
+    async with client.stream("GET", "/live/a/events") as answer:
+        assert (await anext(answer.aiter_lines())).startswith(":")
 
 
 async def test_deletion_and_drain_end_the_stream(uvicorn: Any, client: Any) -> None:
@@ -127,7 +128,8 @@ async def test_deletion_and_drain_end_the_stream(uvicorn: Any, client: Any) -> N
         await stream.next()
         await Pump.of(uvicorn.app.state).drain(0.1)
 
-        assert (await stream.next()).type == "bye"
+        bye = await stream.next()
+        assert (bye.type, int(bye.retry)) == ("bye", bye.data["retry_ms"])
         with pytest.raises(EOFError):
             await stream.next()
     uvicorn.hub.is_draining = False

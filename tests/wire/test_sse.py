@@ -55,7 +55,25 @@ def test_only_what_moves_the_position_has_an_id() -> None:
     assert parsed(Frame({"type": "snapshot", "epoch": "e", "seq": 0}).form(sse.encode))[0]["id"] == "e:0"
 
 
-def test_a_beat_is_a_comment() -> None:
-    assert notices.beat(5, 0).form(sse.encode) == b": beat 5\n\n"
-    assert sse.comment("a\nb\r\nc") == b": a b c\n\n"
-    assert sse.retry(1500) == b"retry: 1500\n\n"
+def test_a_beat_is_an_event_that_moves_nobody() -> None:
+    (event,) = parsed(notices.beat(5, 0).form(sse.encode))
+
+    assert (event.keys(), event["event"]) == ({"event", "data"}, "beat")
+    assert json.loads(event["data"]) == notices.beat(5, 0).message
+
+
+def test_the_farewell_says_when_to_come_back_in_its_own_block() -> None:
+    """To a browser, which would else wait as long as it was told at the start."""
+    (event,) = parsed(notices.bye(1500).form(sse.encode))
+
+    assert (event["event"], event["retry"]) == ("bye", "1500")
+    assert json.loads(event["data"])["retry_ms"] == 1500
+
+
+def test_a_stream_opens_with_a_comment_and_its_retry_stands_in_the_first_event() -> None:
+    """A block that only says `retry:` is an empty event to httpx-sse."""
+    hello = notices.hello(0, 1, 1, None)
+    comment, first, rest = (sse.opening(1234) + hello.form(sse.encode)).split(b"\n\n")
+
+    assert comment.startswith(b":")
+    assert (first.split(b"\n")[:2], rest) == ([b"retry: 1234", b"event: hello"], b"")
