@@ -11,78 +11,34 @@ from collections.abc import AsyncIterator
 import pytest
 from newsdesk import create, draft
 
+from proxy import UP, Proxy, proxying
 from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings
 from stoppress.store import link as module
 from stoppress.store.store import Store
 
 
-@contextlib.asynccontextmanager
-async def proxy(path: str) -> AsyncIterator[Proxy]:
-    made = Proxy(path)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
-        yield made
-    finally:
-        server.close()
-        made.cut()
-        await asyncio.gather(*made.tasks, return_exceptions=True)
-        await server.wait_closed()
+def lose_answers(made: Proxy, count: int) -> None:
+    """So many answers to scripts are lost, the link with them. (One connection at a time speaks here.)"""
+    asked, left = b"", count
 
+    def look(way: str, data: bytes) -> bytes | None:
+        nonlocal asked, left
+        if way == UP:
+            asked = data
+        elif b"EVALSHA" in asked and left:
+            left -= 1
+            return None
+        return data
 
-class Proxy:
-    """Stands between a store and its server, and loses answers on demand."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.port = 0
-        self.lose_answers = 0  # so many answers to EVALSHA are lost, the link with them
-        self.refuse = False
-        self.tasks: set[asyncio.Task] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    def cut(self) -> None:
-        for writer in tuple(self._writers):
-            writer.close()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.tasks.add(asyncio.current_task())
-        if self.refuse:
-            writer.close()
-            return
-        there, back = await asyncio.open_unix_connection(self.path)
-        self._writers |= {writer, back}
-        asked = b""
-
-        async def forth() -> None:
-            nonlocal asked
-            while data := await reader.read(65536):
-                asked = data
-                back.write(data)
-            back.close()
-
-        async def answer() -> None:
-            while data := await there.read(65536):
-                if b"EVALSHA" in asked and self.lose_answers:
-                    self.lose_answers -= 1
-                    break
-                writer.write(data)
-            writer.close()
-
-        await asyncio.gather(forth(), answer(), return_exceptions=True)
-        self._writers -= {writer, back}
-        for one in (writer, back):
-            one.close()
-            with contextlib.suppress(OSError):
-                await one.wait_closed()
+    made.look = look
 
 
 @pytest.fixture
 async def between(store: Store) -> AsyncIterator[tuple[Proxy, Store]]:
     """A store that reaches its server through a proxy."""
     path = store.link.embedded.socket_path if store.link.embedded else store.settings.redis.removeprefix("unix://")
-    async with proxy(path) as made:
+    async with proxying(path) as made:
         redis = f"redis://127.0.0.1:{made.port}"
         far = await Store.open(dataclasses.replace(store.settings, redis=redis, store_timeout_s=1))
         yield made, far
@@ -92,7 +48,7 @@ async def between(store: Store) -> AsyncIterator[tuple[Proxy, Store]]:
 async def test_a_lost_answer_does_not_double_the_change(between: tuple[Proxy, Store], store: Store) -> None:
     made, far = between
     await create(far)
-    made.lose_answers = 1
+    lose_answers(made, 1)
     done = await far.commit("fire", draft("a"))
     assert (done.seq, done.replayed, done.post.id) == (2, True, "a")
     assert (await store.story("fire")).totals.post_count == 1
@@ -101,10 +57,10 @@ async def test_a_lost_answer_does_not_double_the_change(between: tuple[Proxy, St
 async def test_when_no_answer_comes_the_key_tells_later(between: tuple[Proxy, Store], store: Store) -> None:
     made, far = between
     await create(far)
-    made.lose_answers = 99
+    lose_answers(made, 99)
     with pytest.raises(TryAgainError) as raised:
         await far.commit("fire", draft("a"), fingerprint="f")
-    made.lose_answers = 0
+    lose_answers(made, 0)
     done = await far.commit("fire", draft("a"), key=raised.value.extra["key"], fingerprint="f")
     assert (done.seq, done.replayed) == (2, True)
 
@@ -113,7 +69,7 @@ async def test_when_nothing_was_sent_nothing_is_uncertain(between: tuple[Proxy, 
     made, far = between
     await create(far)
     made.refuse = True
-    made.cut()
+    await made.cut()
     await far.client.connection_pool.disconnect()
     with pytest.raises((StoreError, TryAgainError)) as raised:
         await far.commit("fire", draft("a"))
