@@ -292,7 +292,7 @@ async def import_(call: Call) -> Response:
 
 
 async def unknown(call: Call) -> Response:
-    raise NotFoundError(f"the API has no {call.request.url.path[:200]}; README.md lists what it has")
+    raise NotFoundError(f"the API has no {call.request.url.path[:200]}; docs/protocol.md lists what it has")
 
 
 def _member(given: dict[str, Any], name: str, kind: type, what: str) -> Any:
