@@ -102,7 +102,7 @@ def test_the_commands_it_names_exist_with_their_options(path: Path) -> None:
             wrong.append(f"{line}: no {missing}")
             continue
         known = options_of(command)
-        wrong += [f"{line}: {word}" for word in rest if word.startswith("--") and word not in known]
+        wrong += [f"{line}: {word}" for word in rest if re.match(r"--?[A-Za-z]", word) and word not in known]
 
     assert wrong == []
 
