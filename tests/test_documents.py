@@ -276,3 +276,13 @@ def test_limits_are_those_of_the_code(what: str, limits: list[object]) -> None:
 
 def test_the_pages_of_the_api_are_as_long_as_it_says() -> None:
     assert f"`?limit=` up to {desk.PAGE_POSTS_MAX}" in PROTOCOL.read_text()
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", PROTOCOL], ids=name_of)
+def test_a_client_is_as_short_as_it_says(path: Path) -> None:
+    fold = re.sub(r"/\*.*?\*/|//[^\n]*", "", (ROOT / "client_demo/assets/fold.js").read_text(), flags=re.S)
+    lines = sum(1 for line in fold.splitlines() if line.strip())
+    found = re.search(r"fold\s+of\s+about\s+(\d+)\s+lines", path.read_text())
+
+    assert found
+    assert abs(int(found.group(1)) - lines) <= 10
