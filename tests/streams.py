@@ -28,7 +28,7 @@ from stoppress.hub.state import StoryState
 from stoppress.newsroom.errors import GoneError, NotFoundError
 from stoppress.newsroom.times import format_time
 from stoppress.settings import Settings
-from stoppress.transport import pump
+from stoppress.transport.clock import now_ms
 from stoppress.transport.handoff import HANDOFF
 from stoppress.transport.serve import serve
 from stoppress.transport.sse import live_events
@@ -79,7 +79,7 @@ def new_state(epoch: str = "e", seq: int = 0) -> StoryState:
 def tell(feed: Feed, type_: str = "post.published", text: str = "") -> dict[str, Any]:
     """The next event of the story, now."""
     seq, count = feed.seq + 1, feed.state.story["listed_count"] + 1
-    at = format_time(pump.now_ms())
+    at = format_time(now_ms())
     totals = {"version": seq, "post_count": count, "listed_count": count, "date_modified": at, "pinned_post_id": None}
     head = {"type": type_, "epoch": feed.epoch, "seq": seq, "at": at}
     if type_ == "story.deleted":

@@ -16,16 +16,16 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected, is_ssl
+from uvicorn.protocols.utils import is_ssl
 
-from .admission import EARLY_BYTES, HEAD_BYTES, HEADERS, URL_BYTES, Admission
+from .admission import HEAD_BYTES, HEADERS, URL_BYTES, Admission
 from .deadlines import Deadlines
-from .handoff import HANDOFF, HandedReader
-from .handshake import Verdict, judge
-from .line import acknowledged
+from .handoff import Upgrade
+from .handshake import judge
+from .kernel import acknowledged
 
 LINGER_S = 2.0  # for a refused peer to take its answer
 BODY_S = 30.0  # in which a body brings so many bytes, or what is left of it
@@ -304,94 +304,3 @@ class Gate(HttpToolsProtocol):
         self.handle_websocket_upgrade()
         self.let_go()
         return made[0]
-
-
-class Upgrade:
-    """A WebSocket the application has not decided on yet.
-
-    It takes the connection over by `hand_off`; or it sends, and then uvicorn's own protocol plays on, with the
-    application that already runs: an accept, a refusal, or an ordinary WebSocket.
-    """
-
-    def __init__(self, gate: Gate, scope: Scope, verdict: Verdict, early: bytes) -> None:
-        self._gate: Gate | None = gate
-        self._app = gate.app
-        self._scope: Scope | None = scope
-        self._verdict = verdict
-        self._early = early
-        self._told = False
-        self._stock: asyncio.Future[tuple[Receive, Send] | None] = gate.loop.create_future()
-        self._played: asyncio.Future[None] = gate.loop.create_future()
-        self._protocol: asyncio.Protocol | None = None
-        scope["extensions"] = {"websocket.http.response": {}, HANDOFF: self.hand_off}
-
-    def says_early(self, data: bytes) -> bool:
-        """Keep what comes before the handshake is answered; False = too much."""
-        self._early += data
-        return len(self._early) <= EARLY_BYTES
-
-    def lost(self) -> None:
-        self._gate = None
-        if not self._stock.done():
-            self._stock.set_result(None)
-
-    def hand_off(self, reader: HandedReader, subprotocol: str | None = None) -> bool:
-        """Accept, and make `reader` the connection's protocol; False = the peer is gone."""
-        gate = self._gate
-        if gate is None or self._protocol is not None or gate.transport.is_closing():
-            return False
-        transport, early = gate.transport, self._early
-        gate.let_go()
-        self.lost()
-        reader.begin(transport, self._verdict.head(subprotocol), is_deflated=self._verdict.is_deflated)
-        if early:
-            reader.data_received(early)
-        return True
-
-    async def run(self) -> None:
-        scope, self._scope = self._scope, None
-        assert scope is not None
-        try:
-            await self._app(scope, self._receive, self._send)
-        except ClientDisconnected:
-            pass
-        except BaseException as error:
-            if self._protocol is not None:
-                if not self._played.done():  # it is when uvicorn gave up on its own task
-                    self._played.set_exception(error)
-                return
-            if self._gate is not None:
-                self._gate.logger.error("Exception in ASGI application\n", exc_info=error)
-                self._gate.refuse(500)
-            if not isinstance(error, Exception):
-                raise
-        if self._protocol is not None:
-            if not self._played.done():
-                self._played.set_result(None)
-        elif self._gate is not None:
-            self._gate.refuse(500)
-
-    async def _play(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """What uvicorn's protocol takes for its application: lends its voice to the one that runs."""
-        await receive()  # the connect, which was told
-        self._stock.set_result((receive, send))
-        await self._played
-
-    async def _receive(self) -> Message:
-        if not self._told:
-            self._told = True
-            return {"type": "websocket.connect"}
-        stock = await self._stock
-        return await stock[0]() if stock is not None else {"type": "websocket.disconnect", "code": 1006}
-
-    async def _send(self, message: Message) -> None:
-        if self._protocol is None and self._gate is not None:
-            gate, self._gate = self._gate, None
-            self._protocol = gate.stock_protocol(self._play)
-        stock = await self._stock
-        if stock is None or self._protocol is None:
-            raise ClientDisconnected
-        await stock[1](message)
-        if message["type"] == "websocket.accept" and self._early:
-            early, self._early = self._early, b""
-            self._protocol.data_received(early)  # type: ignore[attr-defined]

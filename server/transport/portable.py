@@ -13,7 +13,7 @@ from ..hub.frame import Batch, Frame
 from ..hub.hub import Hub
 from ..hub.reader import Reader
 from ..wire.native import CloseCode
-from .pump import now_ms
+from .clock import now_ms
 
 _SLOTS = {"stale": "link", "live": "link"}  # either makes the other obsolete
 

@@ -1,4 +1,4 @@
-"""Pump: steps the hub on the running loop: events and notices in slices, one sweep a second, and the drain.
+"""Pump: steps the hub on the running loop: events and notices in slices, and one sweep a second.
 
 One per worker, made at its first reader and idle without any; the hub itself knows no loop, clock or chance.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,26 +15,19 @@ from starlette.datastructures import State
 
 from ..hub.feed import Feed
 from ..hub.hub import Hub
-from ..hub.notices import bye
 from ..hub.position import Position
 from ..hub.reader import Reader
 from ..wire.inbound import WINDOW_MS
+from .clock import now_ms
 from .deadlines import Deadlines
 
 if TYPE_CHECKING:
-    from .handoff import HandedReader
+    from .handed import HandedReader
 
 SWEEP_S = 1.0
 LOOK_TURNS = 8  # sweeps in which each line is looked at once, for who takes nothing
 SLICE = 200  # readers woken between two turns of the loop: a few ms
-WAVE = 50  # readers told to leave at once
-LEAVING_PER_S = 1000  # so many the other workers take without delay to those they have
 FAREWELL_S = 1.0  # for a reader to answer our close
-BYE_S = 1.0  # a reader that does not take its bye in this time is cut off
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Pump:
@@ -90,36 +81,8 @@ class Pump:
             self._sweeping.cancel()
             self._sweeping = None
 
-    async def drain(self, within_s: float) -> None:
-        """Tell every reader to come back later, in waves, and see them off; takes at most `within_s` + 2 s.
-
-        From the first moment no new reader is taken. Few readers are told in a moment; more than the time allows are
-        asked to stay away for longer, each wave for a time of its own, so that they do not all come back at once.
-        """
-        hub, loop = self.hub, asyncio.get_running_loop()
-        hub.is_draining = True
-        readers = [(feed, reader) for feed in hub.feeds.values() for reader in feed.readers]
-        random.shuffle(readers)
-        window_s = min(within_s, len(readers) / LEAVING_PER_S)
-        spread_ms = max(2000, len(readers) * 1000 // LEAVING_PER_S - round(window_s * 1000))
-        began = loop.time()
-        for start in range(0, len(readers), WAVE):
-            wave = readers[start : start + WAVE]
-            at = window_s * (start + random.random() * len(wave)) / len(readers)
-            await asyncio.sleep(began + at - loop.time())
-            # One frame for a wave, which comes back as one: to its next worker a reader in company costs half as much
-            # as one that comes alone (a wake-up, cold caches), and so few at once keep nobody waiting.
-            goodbye = bye(random.randint(250, 250 + spread_ms))
-            for feed, reader in wave:
-                if reader in feed.readers:
-                    reader.note(goodbye)
-        await self._until_empty(BYE_S)
-        for feed in hub.feeds.values():
-            for reader in tuple(feed.readers):
-                reader.cut()
-        await self._until_empty(BYE_S)
-
-    async def _until_empty(self, within_s: float) -> None:
+    async def empty(self, within_s: float) -> None:
+        """Wait until there is no reader left, at most so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while self.hub.readers:

@@ -31,6 +31,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ..newsroom.errors import StoppressError
 from ..settings import Settings
 from .admission import Admission, check_descriptors
+from .drain import drain
 from .gate import Gate
 from .pump import Pump
 
@@ -353,7 +354,7 @@ class _Server(uvicorn.Server):
         is_patient = self._has_successor or self._settings.notice > 0
         await _while(self._is_asked, _ASKING_S if is_patient else 5 * _TURN_S)
         if self._hub is not None:
-            await Pump.of(self._app.state).drain(self._settings.drain_s)
+            await drain(Pump.of(self._app.state), self._settings.drain_s)
 
     def _is_asked(self) -> bool:
         """Is there anyone who was accepted and has no answer yet?"""

@@ -17,10 +17,12 @@ from ..hub.position import Position
 from ..wire import native
 from ..wire.inbound import Inbox, RudeError
 from ..wire.native import SUBPROTOCOL, CloseCode
+from .clock import now_ms
 from .door import Refusal, check, counted_as, find
-from .handoff import HANDOFF, HandedReader
+from .handed import HandedReader
+from .handoff import HANDOFF
 from .portable import PortableReader
-from .pump import Pump, now_ms
+from .pump import Pump
 
 CLOSE_S = 1.0  # to get a close frame out to a line that may be stuck
 _CLOSES = {404: CloseCode.NO_STORY, 410: CloseCode.STORY_DELETED, 503: CloseCode.OVERLOADED}

@@ -21,7 +21,8 @@ SERVER = """
     from starlette.routing import WebSocketRoute
     from stoppress.hub.hub import Hub
     from stoppress.settings import Settings
-    from stoppress.transport.handoff import HANDOFF, HandedReader
+    from stoppress.transport.handed import HandedReader
+    from stoppress.transport.handoff import HANDOFF
     from stoppress.transport.pump import Pump
     from stoppress.transport.serve import serve
     from stoppress.wire import rfc6455

@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
-from stoppress.transport import pump
+from stoppress.transport import drain
 from stoppress.transport.pump import Pump
 from streams import WAYS, make_app, tell
 from support import until
@@ -76,8 +76,8 @@ async def test_who_is_queued_when_a_worker_leaves_is_answered(way: str) -> None:
 
 async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a tenth of the usual pace, so that few readers do."""
-    monkeypatch.setattr(pump, "LEAVING_PER_S", 50)
-    monkeypatch.setattr(pump, "WAVE", 5)
+    monkeypatch.setattr(drain, "LEAVING_PER_S", 50)
+    monkeypatch.setattr(drain, "WAVE", 5)
     loop = asyncio.get_running_loop()
     settings = Settings(port=0, drain_s=2, stop_timeout_s=1)
     async with WAYS["handed"](make_app(settings, Hub(Limits(backlog=5))), settings) as world:
@@ -93,7 +93,7 @@ async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.Monke
 
         following = [asyncio.create_task(follow(line)) for line in lines]
         began = loop.time()
-        draining = asyncio.create_task(Pump.of(world.app.state).drain(settings.drain_s))
+        draining = asyncio.create_task(drain.drain(Pump.of(world.app.state), settings.drain_s))
         told = 0
         while not draining.done():
             tell(world.feed)
@@ -111,13 +111,13 @@ async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.Monke
 
 
 async def test_one_reader_is_let_go_at_once(world: Any) -> None:
-    async def drain() -> float:
+    async def leave() -> float:
         began = asyncio.get_running_loop().time()
-        await Pump.of(world.app.state).drain(20)
+        await drain.drain(Pump.of(world.app.state), 20)
         return asyncio.get_running_loop().time() - began
 
     async with world.line() as line:
         await line.opened()
-        leaving = asyncio.create_task(world.do(drain))
+        leaving = asyncio.create_task(world.do(leave))
         assert await line.closed() == 1012
         assert await leaving < 1

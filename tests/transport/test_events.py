@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from stoppress.transport.drain import drain
 from stoppress.transport.pump import Pump
 
 
@@ -126,7 +127,7 @@ async def test_deletion_and_drain_end_the_stream(uvicorn: Any, client: Any) -> N
     async with streaming(client) as stream:
         await stream.next()
         await stream.next()
-        await Pump.of(uvicorn.app.state).drain(0.1)
+        await drain(Pump.of(uvicorn.app.state), 0.1)
 
         bye = await stream.next()
         assert (bye.type, int(bye.retry)) == ("bye", bye.data["retry_ms"])

@@ -25,7 +25,7 @@ from websockets.frames import Frame, Opcode
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
-from stoppress.transport import admission, gate, handoff
+from stoppress.transport import admission, gate, handed
 from stoppress.wire.native import CloseCode
 from streams import make_app, uvicorn_world
 
@@ -319,7 +319,7 @@ async def test_each_cap_holds_for_those_who_come_while_the_story_is_read(cap: st
 async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(
     running: Any, until: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(handoff, "CONFLATE_MS", 0)
+    monkeypatch.setattr(handed, "CONFLATE_MS", 0)
     async with stalled(running.url) as line:
         await until(lambda: running.hub.readers == 1)
         (reader,) = running.feed.readers

@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.transport import pump
+from stoppress.transport.drain import drain
 from stoppress.transport.pump import Pump
 from streams import make_app, uvicorn_world
 
@@ -128,7 +129,7 @@ async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any
             told = await uvicorn.tell("post.published", LARGE)
             assert await quick.receive() == told
 
-        draining = asyncio.create_task(Pump.of(uvicorn.app.state).drain(0.1))
+        draining = asyncio.create_task(drain(Pump.of(uvicorn.app.state), 0.1))
 
         assert (await quick.receive())["type"] == "bye"
         assert await quick.closed() == 1012

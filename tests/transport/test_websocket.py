@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stoppress.hub.hub import Hub
+from stoppress.transport.drain import drain
 from stoppress.transport.pump import Pump
 
 
@@ -193,13 +194,13 @@ async def test_a_replaced_state_reaches_everyone_as_a_snapshot(world: Any) -> No
 
 
 async def test_drain_says_when_to_come_back_and_closes_1012(world: Any) -> None:
-    async def drain() -> None:
-        await Pump.of(world.app.state).drain(0.1)
+    async def leave() -> None:
+        await drain(Pump.of(world.app.state), 0.1)
 
     async with world.line() as one, world.line() as two:
         for line in (one, two):
             await line.opened()
-        draining = asyncio.create_task(world.do(drain))
+        draining = asyncio.create_task(world.do(leave))
         for line in (one, two):
             bye = await line.receive()
             assert bye["type"] == "bye"
