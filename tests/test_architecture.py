@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,19 @@ def test_imports_point_down(path: Path) -> None:
     ]
 
     assert not upward
+
+
+def test_imports_never_run_in_a_circle() -> None:
+    """Not within a room either, nor for types only: two modules that need each other are one idea in two files."""
+    named = {".".join(("stoppress", *path.relative_to(ROOT).with_suffix("").parts)): path for path in MODULES}
+    needs: dict[str, set[str]] = {}
+    for name, path in named.items():
+        parts = [imported.split(".") for imported, _ in imports(path)]
+        prefixes = {".".join(part[:n]) for part in parts for n in range(1, len(part) + 1)}
+        needs[name] = prefixes & named.keys()
+    assert sum(len(modules) for modules in needs.values()) > len(named), "the imports were understood"
+
+    TopologicalSorter(needs).prepare()  # a CycleError names the circle
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in PURE], ids=name_of)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -11,6 +10,7 @@ from starlette.requests import HTTPConnection
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError
+from .addresses import counted_as
 from .pump import Pump
 
 
@@ -40,23 +40,10 @@ def check(connection: HTTPConnection) -> Refusal | None:
         hub.counts.refusals += 1
         return Refusal(503, "This server has as many readers as it takes; come back in a moment.", 5)
     most = settings.address_readers
-    if most and Pump.of(state).from_address(counted_as(connection)) >= most:
+    if most and Pump.of(state).addresses.readers(counted_as(connection)) >= most:
         hub.counts.refusals += 1
         return Refusal(503, "Your address has as many readers here as it may; come back when one has left.", 30)
     return None
-
-
-def counted_as(connection: HTTPConnection) -> str:
-    """Whom readers are counted by: an address, or the /64 an IPv6 line usually has to itself; "" = they are not."""
-    if not connection.app.state.settings.address_readers:
-        return ""
-    host = connection.client.host if connection.client else ""
-    if ":" not in host:
-        return host
-    try:
-        return str(ipaddress.IPv6Network((host.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return host
 
 
 def is_welcome(connection: HTTPConnection) -> bool:

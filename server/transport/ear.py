@@ -1,13 +1,12 @@
 """Ear: what a reader says on its WebSocket, parsed by websockets' sans-I/O protocol.
 
 Readers hardly speak, so an ear is made for the first byte and dropped where nothing is left half said. What is not
-public API of websockets: `parser`, `current_size`, `StreamReader.at_eof` (pinned in pyproject, tested in test_ear).
+public API of websockets: `reader`, `parser`, `StreamReader.at_eof` (pinned in pyproject, tested in test_ear).
 """
 
 from __future__ import annotations
 
-from types import GeneratorType
-from typing import cast
+from collections.abc import Generator
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
@@ -18,16 +17,30 @@ from ..wire import rfc6455
 from ..wire.rfc6455 import WINDOW_BITS
 from .handshake import LOG
 
-_BOUNDARY = StreamReader.at_eof.__code__  # where the parser waits between two frames
+
+class _Stream(StreamReader):
+    """`is_at_boundary`: the parser waits between two frames, which is where it asks whether this was the end."""
+
+    is_at_boundary = False
+
+    def at_eof(self) -> Generator[None, None, bool]:
+        self.is_at_boundary = True
+        is_over = yield from super().at_eof()
+        self.is_at_boundary = False
+        return is_over
 
 
 class Ear:
     """`frames`: how many came, control frames too. `is_over`: no word will follow, hang up after `answer`."""
 
-    __slots__ = ("_fragments", "_kind", "_protocol", "frames")
+    __slots__ = ("_fragments", "_kind", "_protocol", "_stream", "frames")
 
     def __init__(self, max_bytes: int, *, is_deflated: bool) -> None:
         self._protocol = Protocol(Side.SERVER, state=State.OPEN, max_size=max_bytes, logger=LOG)
+        self._protocol.parser.close()  # it has begun already, on a stream that is not ours
+        self._stream = self._protocol.reader = _Stream()
+        self._protocol.parser = self._protocol.parse()
+        next(self._protocol.parser)
         if is_deflated:
             self._protocol.extensions = [PerMessageDeflate(True, True, WINDOW_BITS, WINDOW_BITS)]
         self._fragments: list[bytes] = []
@@ -46,8 +59,7 @@ class Ear:
     @property
     def is_idle(self) -> bool:
         """Nothing is half said: a new ear would hear the rest just as well."""
-        waits_in = cast(GeneratorType, cast(GeneratorType, self._protocol.parser).gi_yieldfrom)
-        return self._protocol.current_size is None and not self.is_over and waits_in.gi_code is _BOUNDARY
+        return self._stream.is_at_boundary and not self._fragments and not self.is_over
 
     def hear(self, data: bytes) -> list[str | bytes]:
         """The messages that `data` completes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -40,6 +41,16 @@ def _host_and_port(address: Any) -> tuple[str, int] | None:
     return (address[0], address[1]) if isinstance(address, tuple) else None
 
 
+class State(Enum):
+    """What the connection is about; HEAD and BODY alternate, and the others are for good."""
+
+    HEAD = auto()  # the head of a request comes, or is waited for
+    BODY = auto()  # a head came, and its body comes, if it has one
+    UPGRADE = auto()  # the application is to say whether it takes a WebSocket
+    REFUSED = auto()  # answered and closed but for the peer's side
+    HANDED = auto()  # somebody else is its protocol
+
+
 class _Refused(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
@@ -65,9 +76,8 @@ class Gate(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._upgrade: Upgrade | None = None
-        self._is_refused = False
-        self._in_head = True
+        self.state = State.HEAD
+        self._upgrade: Upgrade | None = None  # while that is the state
         self._fed = 0  # bytes of this head so far, at most
         self._head_bytes = 0
         self._body_bytes = 0  # in this turn of its deadline
@@ -91,7 +101,7 @@ class Gate(HttpToolsProtocol):
     @property
     def is_undecided(self) -> bool:
         """It has not said what it wants, or was not told yet whether it may become a reader."""
-        return self._upgrade is not None or self in self.heads
+        return self.state is State.UPGRADE or self in self.heads
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
@@ -105,6 +115,7 @@ class Gate(HttpToolsProtocol):
         """Somebody else is the protocol of this connection now."""
         self._forget()
         self.connections.discard(self)
+        self.state = State.HANDED
         self._upgrade = None
         self.parser = None  # type: ignore[assignment]  # each holds the other
         self.scope = self.headers = None  # type: ignore[assignment]
@@ -152,9 +163,9 @@ class Gate(HttpToolsProtocol):
 
     def refuse(self, status: int, *, retry_after_s: int = 0, answer: bytes = b"") -> None:
         """Answer and close, but not before the peer had time to read why: a close with unread input is a reset."""
-        if self._is_refused or self.transport.is_closing():
+        if self.state is State.REFUSED or self.transport.is_closing():
             return
-        self._is_refused = True
+        self.state = State.REFUSED
         self._forget()
         cycle = self.cycle
         if self.pipeline:  # an earlier request is being answered, perhaps by half
@@ -186,14 +197,14 @@ class Gate(HttpToolsProtocol):
     # Requests
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+        if self.state is State.REFUSED:
             return
         if self._upgrade is not None:
             if not self._upgrade.says_early(data):
                 self.refuse(400)
             return
         self._unset_keepalive_if_required()
-        if self._in_head:
+        if self.state is State.HEAD:
             self._fed += len(data)
         self._body_bytes += len(data)
         try:
@@ -206,12 +217,12 @@ class Gate(HttpToolsProtocol):
             reason = error.__context__
             self.refuse(reason.status if isinstance(reason, _Refused) else 400)
         else:
-            if self._in_head and self._fed > HEAD_BYTES:
+            if self.state is State.HEAD and self._fed > HEAD_BYTES:
                 self.refuse(431)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self.state, self._head_bytes = State.HEAD, 0
         self.heads.start(self)
 
     def on_url(self, url: bytes) -> None:
@@ -226,7 +237,7 @@ class Gate(HttpToolsProtocol):
             raise _Refused(431)
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._fed = False, 0
+        self.state, self._fed = State.BODY, 0
         self.heads.stop(self)
         names = [name for name, _ in self.headers]
         bodies = [value for name, value in self.headers if name in _BODIES]
@@ -246,7 +257,7 @@ class Gate(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.bodies.stop(self)
-        self._in_head, self._fed = True, 0
+        self.state, self._fed = State.HEAD, 0
 
     # WebSockets
 
@@ -286,7 +297,7 @@ class Gate(HttpToolsProtocol):
             "query_string": query or b"",
             "subprotocols": [part.strip() for part in offered.decode("latin-1").split(",") if part.strip()],
         }
-        self._upgrade = Upgrade(self, scope, verdict, early)
+        self.state, self._upgrade = State.UPGRADE, Upgrade(self, scope, verdict, early)
         task = self.loop.create_task(self._upgrade.run())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

@@ -77,7 +77,7 @@ async def serve(
     config = uvicorn.Config(
         started,
         loop="auto",
-        http=Gate.bound(Admission(settings, lambda: Pump.lines_of(app.state), lambda: _count_refusal(app))),
+        http=Gate.bound(Admission(settings, lambda: Pump.handed_of(app.state), lambda: _count_refusal(app))),
         ws="websockets-sansio",
         ws_max_size=_GUARD_BYTES,
         # The beat keeps lines warm; pings would cost a timer per reader, and do not end a line that is stuck.

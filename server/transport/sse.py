@@ -17,7 +17,8 @@ from ..hub.frame import Batch, Frame
 from ..hub.position import Position
 from ..wire import sse
 from ..wire.native import CloseCode
-from .door import Refusal, check, cors, counted_as, find
+from .addresses import counted_as
+from .door import Refusal, check, cors, find
 from .portable import PortableReader
 from .pump import Pump
 

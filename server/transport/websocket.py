@@ -1,7 +1,6 @@
-"""`WS /live/{slug}/ws`: the native stream (PROTOCOL section 3) over plain ASGI.
+"""`WS /live/{slug}/ws`: the native stream (PROTOCOL section 3): the endpoint, and its readers in both ways.
 
-`Route`: `WebSocketRoute("/live/{slug}/ws", live_socket)`; `app.state` holds `hub`, `relay` and `settings`. One task
-reads and always drains (uvicorn stops reading after a message until it is received), one writes.
+`Route`: `WebSocketRoute("/live/{slug}/ws", live_socket)`; `app.state` holds `hub`, `relay` and `settings`.
 """
 
 from __future__ import annotations
@@ -12,30 +11,125 @@ import contextlib
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
+from ..hub.hub import Hub
 from ..hub.position import Position
-from ..wire import native
-from ..wire.inbound import Inbox, RudeError
+from ..wire import native, rfc6455
+from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
 from ..wire.native import SUBPROTOCOL, CloseCode
+from .addresses import counted_as
 from .clock import now_ms
-from .door import Refusal, check, counted_as, find
+from .connection import State
+from .door import Refusal, check, find
+from .ear import Ear
 from .handed import HandedReader
 from .handoff import HANDOFF
 from .portable import PortableReader
 from .pump import Pump
 
+_PIECE = 1024  # bytes parsed between two looks at the manners
 CLOSE_S = 1.0  # to get a close frame out to a line that may be stuck
 _CLOSES = {404: CloseCode.NO_STORY, 410: CloseCode.STORY_DELETED, 503: CloseCode.OVERLOADED}
 # Starlette: a send to a connection that is gone raises WebSocketDisconnect once, then a RuntimeError (its subclass).
 _GONE = (WebSocketDisconnect, RuntimeError, OSError)
 
 
+class HandedSocket(HandedReader):
+    """A reader on a WebSocket that was handed over. It hardly speaks, so what hears it is made for its first byte."""
+
+    __slots__ = ("_ear", "_inbox", "_painted")
+
+    MAX_BYTES = MESSAGE_BYTES
+
+    def __init__(self, pump: Pump, feed: Feed) -> None:
+        super().__init__(pump, feed)
+        self._ear: Ear | None = None
+        self._inbox: Inbox | None = None
+        self._painted = 0
+
+    def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None:
+        """`head`: the handshake's answer."""
+        self.open(transport, head, rfc6455.deflated if is_deflated else rfc6455.plain)
+
+    def close(self, code: CloseCode) -> None:
+        """Give the reader a moment to say goodbye too (RFC 6455 section 7.1.1)."""
+        if self.state < State.LEAVING:
+            self.write(rfc6455.close(code))
+            self.leave()
+            self.connections.farewells.start(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._lose_ear()
+        self._inbox = None
+
+    # What the reader says
+
+    def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            if self._ear is None:
+                self._ear = Ear(self.MAX_BYTES, is_deflated=self.encode is rfc6455.deflated)
+            ear = self._ear
+            frames = ear.frames
+            messages = ear.hear(data[start : start + _PIECE])
+            if not ear.is_over and (pongs := ear.answer()):
+                self.write(pongs)
+            if self.state < State.LEAVING:
+                self.mind(ear, ear.frames - frames, messages)
+            if ear.is_over:
+                self._end(ear)
+                return
+            if ear.is_idle:
+                self._lose_ear()
+
+    def mind(self, ear: Ear, frames: int, messages: list[str | bytes]) -> None:
+        now = now_ms()
+        if self._inbox is None:
+            self._inbox = Inbox(self._painted)
+            self.connections.talkers.start(self)
+        inbox = self._inbox
+        try:
+            inbox.count(frames, now)
+            for message in messages:
+                self.hear(message, inbox, now)
+        except RudeError as error:
+            ear.fail(error.code, error.reason)
+
+    def hear(self, message: str | bytes, inbox: Inbox, now: int) -> None:
+        seq = inbox.hear(message, now)
+        if seq is not None:
+            self.pump.hub.seen(self.feed, self, seq, now)
+
+    def forget(self) -> None:
+        """It has been silent for a while, as nearly all readers are nearly always."""
+        if self._inbox is not None and not self._inbox.is_forgettable(now_ms()):
+            self.connections.talkers.start(self)
+        elif self._inbox is not None:
+            self._painted, self._inbox = self._inbox.newest, None
+
+    def _lose_ear(self) -> None:
+        if self._ear is not None:
+            self._ear.drop()
+            self._ear = None
+
+    def _end(self, ear: Ear) -> None:
+        """The goodbyes are said, or the reader does not deserve any."""
+        if self.state < State.LEAVING:
+            if ear.failed:
+                self.pump.hub.counts.rude += 1
+            self.write(ear.answer())
+        self._lose_ear()
+        self.hang_up()
+
+
 class SocketReader(PortableReader):
-    """A reader on a WebSocket: one text frame a message."""
+    """A reader on a WebSocket over plain ASGI: one text frame a message. One task reads and always drains (uvicorn
+    stops reading after a message until it is received), one writes."""
 
     __slots__ = ("inbox", "socket")
 
-    def __init__(self, hub, feed, socket: WebSocket) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, hub: Hub, feed: Feed, socket: WebSocket) -> None:
         super().__init__(hub, feed)
         self.socket = socket
         self.inbox: Inbox | None = None
@@ -100,7 +194,7 @@ async def live_socket(websocket: WebSocket) -> None:
             return
         pump = Pump.of(websocket.app.state)
         if hand_off is not None:
-            handed = HandedReader(pump, feed)
+            handed = HandedSocket(pump, feed)
             pump.join(feed, handed, position, counted_as(websocket))
             if not hand_off(handed, subprotocol):
                 pump.leave(feed, handed)

@@ -21,18 +21,20 @@ SERVER = """
     from starlette.routing import WebSocketRoute
     from stoppress.hub.hub import Hub
     from stoppress.settings import Settings
-    from stoppress.transport.handed import HandedReader
     from stoppress.transport.handoff import HANDOFF
     from stoppress.transport.pump import Pump
     from stoppress.transport.serve import serve
+    from stoppress.transport.websocket import HandedSocket
     from stoppress.wire import rfc6455
 
-    class Echo(HandedReader):
+    class Echo(HandedSocket):
         __slots__ = ()
         MAX_BYTES = 1 << 24
 
-        def open(self, head):
-            self.transport.write(head)
+        def open(self, transport, head, encode):
+            self.encode = encode
+            self.take_over(transport)
+            transport.write(head)
 
         def mind(self, ear, frames, messages):
             for message in messages:

@@ -1,13 +1,19 @@
-"""The ear rests on parts of websockets that are not its public API: where one moves, this fails with a word."""
+"""The ear rests on parts of websockets that are not its public API: where one moves, this fails with a word. And who
+has spoken keeps nothing of it."""
 
 from __future__ import annotations
 
+import json
 import struct
+from typing import Any
 
 import pytest
 
+from stoppress.hub.hub import Hub
+from stoppress.settings import Settings
 from stoppress.transport.ear import Ear
 from stoppress.wire.rfc6455 import TEXT
+from streams import make_app, uvicorn_world
 
 MASK = b"abcd"
 
@@ -50,6 +56,14 @@ def test_between_two_fragments_something_is(ear: Ear) -> None:
     assert ear.is_idle
 
 
+def test_an_empty_fragment_and_a_ping_in_between_are_not_the_end(ear: Ear) -> None:
+    ear.hear(masked(b"", is_last=False) + masked(b"?", opcode=0x9))
+    assert not ear.is_idle
+
+    assert ear.hear(masked(b"hello", opcode=0)) == ["hello"]
+    assert ear.is_idle
+
+
 def test_a_ping_is_answered_and_leaves_nothing_behind(ear: Ear) -> None:
     ear.hear(masked(b"are you there", opcode=0x9))
 
@@ -63,3 +77,14 @@ def test_after_the_last_word_it_is_over_not_idle(ear: Ear) -> None:
 
     assert ear.is_over
     assert not ear.is_idle
+
+
+async def test_who_has_spoken_has_no_parser_afterwards(stream_settings: Settings, until: Any) -> None:
+    async with uvicorn_world(make_app(stream_settings, Hub()), stream_settings) as world, world.line() as line:
+        await line.opened()
+        await world.tell()
+        (reader,) = world.feed.readers
+        await line.send(json.dumps({"type": "seen", "seq": 1}))
+
+        await until(lambda: world.hub.counts.seen == 1)
+        assert reader._ear is None  # type: ignore[attr-defined]
