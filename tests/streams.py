@@ -17,6 +17,8 @@ from typing import Any
 
 import websockets
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
@@ -97,9 +99,14 @@ async def stock_socket(websocket: WebSocket) -> None:
     await live_socket(websocket)
 
 
+async def stock_events(request: Request) -> Response:
+    del request.scope["extensions"][HANDOFF]
+    return await live_events(request)
+
+
 def make_app(settings: Settings, hub: Hub, *, is_stock: bool = False) -> Starlette:
-    socket = stock_socket if is_stock else live_socket
-    routes = [WebSocketRoute("/live/{slug}/ws", socket), Route("/live/{slug}/events", live_events)]
+    socket, events = (stock_socket, stock_events) if is_stock else (live_socket, live_events)
+    routes = [WebSocketRoute("/live/{slug}/ws", socket), Route("/live/{slug}/events", events)]
     app = Starlette(routes=routes)
     app.state.hub, app.state.settings, app.state.relay = hub, settings, Loaded(hub)
     return app

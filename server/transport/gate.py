@@ -24,7 +24,7 @@ from uvicorn.protocols.utils import is_ssl
 
 from .admission import HEAD_BYTES, HEADERS, URL_BYTES, Admission
 from .deadlines import Deadlines
-from .handoff import Upgrade
+from .handoff import ADMISSION, HANDOFF, Head, Stream, Upgrade
 from .handshake import judge
 from .kernel import acknowledged
 
@@ -110,6 +110,7 @@ class Gate(HttpToolsProtocol):
             self._upgrade.lost()
             self._upgrade = None
         super().connection_lost(exc)
+        self.cycle = self.scope = None  # type: ignore[assignment]  # its extensions hold this gate
 
     def let_go(self) -> None:
         """Somebody else is the protocol of this connection now."""
@@ -118,7 +119,7 @@ class Gate(HttpToolsProtocol):
         self.state = State.HANDED
         self._upgrade = None
         self.parser = None  # type: ignore[assignment]  # each holds the other
-        self.scope = self.headers = None  # type: ignore[assignment]
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
 
     def _forget(self) -> None:
         for deadlines in (self.heads, self.bodies, self.answers):
@@ -250,6 +251,7 @@ class Gate(HttpToolsProtocol):
         if has_body and self.parser.should_upgrade() and self._should_upgrade():
             raise _Refused(400)  # the parser would read the body first, and the peer wait for its handshake for ever
         super().on_headers_complete()
+        self.scope["extensions"] = {HANDOFF: self.hand_off, ADMISSION: self.admission.takes_reader}  # type: ignore[typeddict-item]
         if has_body:
             self._body_bytes = 0
             self.bodies.start(self)
@@ -258,6 +260,25 @@ class Gate(HttpToolsProtocol):
         super().on_message_complete()
         self.bodies.stop(self)
         self.state, self._fed = State.HEAD, 0
+
+    def hand_off(self, stream: Stream) -> bool:
+        """Let `stream` be the rest of the answer that is to begin, and of the connection; see `handoff`."""
+        cycle, transport = self.cycle, self.transport
+        if cycle is None or cycle.disconnected or cycle.response_started or transport.is_closing():
+            return False
+        if self.pipeline or cycle.scope is not self.scope or self.flow.write_paused:
+            return False  # more was asked already, or an earlier answer is still leaving: uvicorn knows how to wait
+        is_chunked = cycle.scope["http_version"] == "1.1"
+        if not is_chunked:
+            cycle.chunked_encoding = False  # RFC 9112 section 6.1: only who speaks HTTP/1.1 knows chunks
+
+        def begin(head: bytes) -> None:
+            cycle.transport, cycle.disconnected = transport, True  # uvicorn has nothing more to say
+            self.let_go()
+            stream.begin(transport, head, is_chunked=is_chunked)
+
+        cycle.transport = Head(transport, begin)  # type: ignore[assignment]
+        return True
 
     # WebSockets
 

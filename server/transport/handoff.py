@@ -1,4 +1,10 @@
-"""The hand-off of a WebSocket: how the application takes a connection over from the gate, or does not."""
+"""The hand-off: how the application takes a connection over from the gate, for a WebSocket or an endless answer.
+
+It is an extension of ASGI, `scope["extensions"][HANDOFF]`, so routing, limits and headers stay the application's. On a
+WebSocket: `hand_off(reader, subprotocol) -> bool`, in place of an accept. On a request: `hand_off(stream) -> bool`; if
+True, the `http.response.start` that is sent next makes `stream` the protocol of the connection, before `send` returns.
+False: the peer is gone, or the connection must go on as it is; an ordinary answer is right.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +17,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.utils import ClientDisconnected
 
 from .admission import EARLY_BYTES
-from .handed import HandedReader
 from .handshake import Verdict
 
-HANDOFF = "stoppress.handoff"  # key of scope["extensions"]: `hand_off(reader, subprotocol) -> bool`
+HANDOFF = "stoppress.handoff"
+ADMISSION = "stoppress.admission"  # of a request: `admits() -> bool`, to be called for who is to become a reader
+
+
+class Socket(Protocol):
+    """What takes a WebSocket over; `head` is the handshake's answer."""
+
+    def begin(self, transport: asyncio.Transport, head: bytes, *, is_deflated: bool) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+
+
+class Stream(Protocol):
+    """What takes an answer over; `head` is its head, which says that the connection closes with it. Not chunked: the
+    end of the connection is its end."""
+
+    def begin(self, transport: asyncio.Transport, head: bytes, *, is_chunked: bool) -> None: ...
+
+
+class Head:
+    """In the place of the transport for uvicorn's next answer: its head goes to `begin`."""
+
+    def __init__(self, transport: asyncio.Transport, begin: Callable[[bytes], None]) -> None:
+        self.close = transport.close  # what uvicorn does if it does not like the head
+        self.is_closing = transport.is_closing
+        self.write = begin
 
 
 class Host(Protocol):
@@ -59,7 +88,7 @@ class Upgrade:
         if not self._stock.done():
             self._stock.set_result(None)
 
-    def hand_off(self, reader: HandedReader, subprotocol: str | None = None) -> bool:
+    def hand_off(self, reader: Socket, subprotocol: str | None = None) -> bool:
         """Accept, and make `reader` the connection's protocol; False = the peer is gone."""
         gate = self._gate
         if gate is None or self._protocol is not None or gate.transport.is_closing():

@@ -1,6 +1,8 @@
-"""`GET /live/{slug}/events`: the native stream as Server-Sent Events (PROTOCOL section 4) over plain ASGI.
+"""`GET /live/{slug}/events`: the native stream as Server-Sent Events (PROTOCOL section 4): endpoint and readers.
 
-`Route("/live/{slug}/events", live_events)`; `app.state` holds `hub`, `relay` and `settings`.
+`Route("/live/{slug}/events", live_events)`; `app.state` holds `hub`, `relay` and `settings`. A stream is the last
+answer of its connection and says so (`Connection: close`): it has no end that a next request could wait for, and who
+is told to come back later should not come back to a server that stops.
 """
 
 from __future__ import annotations
@@ -13,15 +15,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
+from ..hub.hub import Hub
 from ..hub.position import Position
 from ..wire import sse
 from ..wire.native import CloseCode
 from .addresses import counted_as
+from .connection import State
 from .door import Refusal, check, cors, find
+from .handed import HandedReader
+from .handoff import ADMISSION, HANDOFF
 from .portable import PortableReader
 from .pump import Pump
 
+HEARD_BYTES = 16 * 1024  # of requests that nobody will answer
 RETRY_MS = (1000, 5000)  # a time of their own for all who lose their line at once
 _LAST_IDS = ("last_event_id", "lastEventId", "lastEventID")  # ours, and what two polyfills of EventSource write
 
@@ -31,14 +39,46 @@ _KINDS = {
     410: ("gone", "Deleted"),
     503: ("try-again", "Not now"),
 }
+_CROWDED = Refusal(503, "This server takes no more readers for a moment; come back in a few seconds.", 2)
+
+
+class HandedStream(HandedReader):
+    """A reader on an event stream that was handed over. A peer that ends its own side is gone: browsers leave so."""
+
+    __slots__ = ("_heard",)
+
+    def __init__(self, pump: Pump, feed: Feed) -> None:
+        super().__init__(pump, feed)
+        self._heard = 0
+
+    def begin(self, transport: asyncio.Transport, head: bytes, *, is_chunked: bool) -> None:
+        opening = sse.opening(random.randint(*RETRY_MS))
+        if is_chunked:
+            self.open(transport, head + sse.chunk(opening), sse.chunked)
+        else:
+            self.open(transport, head + opening, sse.encode)
+
+    def close(self, code: CloseCode) -> None:
+        """End the answer as its head promised; why, the last message said."""
+        if self.state < State.LEAVING:
+            if self.encode is sse.chunked:
+                self.write(sse.LAST_CHUNK)
+            self.hang_up()
+
+    def data_received(self, data: bytes) -> None:
+        """No further request is answered (RFC 9112 section 9.6); one may have been sent before our head was read."""
+        self._heard += len(data)
+        if self._heard > HEARD_BYTES and self.state < State.LEAVING:
+            self.pump.hub.counts.rude += 1
+            self.cut()
 
 
 class EventReader(PortableReader):
-    """A reader on an event stream: `hello` and the first message leave in one write."""
+    """A reader on an event stream over plain ASGI: `hello` and the first message leave in one write."""
 
     __slots__ = ("_head", "_send")
 
-    def __init__(self, hub, feed, send: Send) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, hub: Hub, feed: Feed, send: Send) -> None:
         super().__init__(hub, feed)
         self._send = send
         self._head = b""
@@ -81,7 +121,23 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b""})
             return
+        extensions = scope.get("extensions") or {}
+        admits, hand_off = extensions.get(ADMISSION), extensions.get(HANDOFF)
+        if admits is not None and not admits():
+            await _answer(self._request, _CROWDED)(scope, receive, send)
+            return
+        if scope["http_version"].startswith("1"):  # later ones have no such header
+            self.headers["Connection"] = "close"
         pump = Pump.of(self._request.app.state)
+        handed = HandedStream(pump, feed)
+        if hand_off is not None and hand_off(handed):
+            pump.join(feed, handed, self._position, counted_as(self._request))
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            finally:
+                if handed.state is State.NEW:
+                    handed.leave()
+            return
         reader = EventReader(pump.hub, feed, send)
         pump.join(feed, reader, self._position, counted_as(self._request))
         watching = asyncio.create_task(reader.watch(receive))

@@ -36,6 +36,19 @@ def encode(frame: Frame) -> bytes:
     return _retry(message["retry_ms"]) + block if frame.type == "bye" else block
 
 
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(body: bytes) -> bytes:
+    """A part of an answer whose length nobody knows (RFC 9112 section 7.1). Not of nothing: that would be its end."""
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+def chunked(frame: Frame) -> bytes:
+    """One message as a chunk, made once for all. Call it as `frame.form(chunked)` or `batch.forms[chunked]`."""
+    return chunk(encode(frame))  # not `frame.form(encode)`: it would be kept, and nobody asks for it
+
+
 def event(type_: str, data: bytes, position: str = "") -> bytes:
     """Line ends in `data` (JSON may be pretty) become further data lines, which is the same JSON.
 

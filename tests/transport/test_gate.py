@@ -16,8 +16,8 @@ import uvicorn as uvicorn_package
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from test_slow import LARGE, messages, stalled
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from test_slow import LARGE, PATHS, messages, stalled
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
@@ -25,7 +25,7 @@ from websockets.frames import Frame, Opcode
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
-from stoppress.transport import admission, gate, handed
+from stoppress.transport import gate, handed
 from stoppress.wire.native import CloseCode
 from streams import make_app, uvicorn_world
 
@@ -203,34 +203,6 @@ async def test_a_flood_of_tiny_frames_ends_the_connection(running: Any) -> None:
     assert whole.count(b"\x8a\x00") < 1000, "a pong for each would be work for nothing"
 
 
-async def test_descriptors_are_left_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readers are refused first; when even that is not enough, everybody."""
-    settings = Settings(port=0, drain_s=0.1)
-    async with uvicorn_world(make_app(settings, Hub()), settings) as world:
-        monkeypatch.setattr(admission, "SPARE", 1 << 30)
-        status, whole = await answer(world.url, request())
-        assert (status, b"Retry-After: " in whole) == (503, True)
-        assert (await answer(world.url, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))[0] == 404
-
-        monkeypatch.setattr(admission, "LAST", 1 << 30)
-        assert (await answer(world.url, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))[0] == 503
-
-
-def test_too_few_descriptors_are_said_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "SPARE", 1 << 30)
-    with pytest.raises(admission.NoRoomError, match="ulimit -n: must be more than"):
-        admission.check_descriptors()
-
-
-async def test_no_more_are_accepted_in_a_second_than_told() -> None:
-    settings = Settings(port=0, drain_s=0.1, accepts_per_s=1)
-    async with uvicorn_world(make_app(settings, Hub()), settings) as world:
-        async with asyncio.timeout(10):
-            while (await answer(world.url, request("Sec-WebSocket-Protocol: x") + masked(Opcode.CLOSE, b"")))[0] != 503:
-                pass
-        assert world.hub.counts.connects
-
-
 async def test_queries_reach_no_log(running: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for asked in (request(line=f"GET {PATH}?token=hush HTTP/1.1") + masked(Opcode.CLOSE, b""), BAD["no key"][0]):
@@ -267,61 +239,27 @@ def test_what_the_gate_uses_of_uvicorn_is_there() -> None:
                  "on_headers_complete", "on_message_complete", "handle_websocket_upgrade", "_get_upgrade",
                  "_should_upgrade", "_unset_keepalive_if_required"):  # fmt: skip
         assert callable(getattr(HttpToolsProtocol, name, None)), f"HttpToolsProtocol.{name} is gone"
+    # An answer is handed over by what stands in the place of its transport, and is not looked after any more.
+    cycle = RequestResponseCycle.__init__.__code__.co_names
+    for name in ("scope", "transport", "disconnected", "response_started", "chunked_encoding"):
+        assert name in cycle, f"RequestResponseCycle has no {name}"
+    sending = inspect.getsource(RequestResponseCycle.send)
+    assert "if self.flow.write_paused and not self.disconnected:" in sending
+    assert "if self.chunked_encoding is None and" in sending
+    assert sending.index("self.transport.write(") < sending.index("elif not self.response_complete")
+    assert "not self.response_complete and not self.disconnected" in inspect.getsource(RequestResponseCycle.run_asgi)
     upgrade = inspect.getsource(HttpToolsProtocol.handle_websocket_upgrade)
     assert "self.ws_protocol_class(" in upgrade
     assert "transport.set_protocol(protocol)" in upgrade
     assert "await self.app(self.scope, self.receive, self.send)" in inspect.getsource(WebSocketsSansIOProtocol.run_asgi)
 
 
-@pytest.mark.parametrize("cap", ["story_readers", "address_readers", "max_readers"])
-async def test_each_cap_refuses_before_the_handshake_until_somebody_leaves(cap: str, until: Any) -> None:
-    settings = Settings(port=0, drain_s=0.1, **{cap: 2})  # type: ignore[arg-type]
-    async with uvicorn_world(make_app(settings, Hub(max_readers=settings.max_readers)), settings) as world:
-        async with talk(world.url) as (one, first), talk(world.url) as (two, second):
-            for reader, writer in ((one, first), (two, second)):
-                writer.write(request())
-                assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
-            status, whole = await answer(world.url, request())
-            assert (status, b"retry-after: " in whole.lower()) == (503, True)
-            assert world.hub.counts.refusals == 1
-        await until(lambda: world.hub.readers == 0)
-
-        async with talk(world.url) as (reader, writer):
-            writer.write(request())
-            assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
-
-
-@pytest.mark.parametrize("cap", ["story_readers", "address_readers", "max_readers"])
-async def test_each_cap_holds_for_those_who_come_while_the_story_is_read(cap: str, monkeypatch: Any) -> None:
-    """As all do after a restart."""
-    settings = Settings(port=0, drain_s=0.1, **{cap: 2})  # type: ignore[arg-type]
-    async with uvicorn_world(make_app(settings, Hub(max_readers=settings.max_readers)), settings) as world:
-        relay, is_read = world.app.state.relay, asyncio.Event()
-        ensure, waiting = relay.ensure, []
-
-        async def slowly(slug: str) -> Any:
-            waiting.append(slug)
-            if len(waiting) == 5:
-                is_read.set()
-            await is_read.wait()
-            return await ensure(slug)
-
-        monkeypatch.setattr(relay, "at_hand", lambda _slug: None)
-        monkeypatch.setattr(relay, "ensure", slowly)
-        async with contextlib.AsyncExitStack() as stack:
-            lines = [await stack.enter_async_context(talk(world.url)) for _ in range(5)]
-            for _, writer in lines:
-                writer.write(request())
-            told = sorted([int((await reader.readline()).split()[1]) for reader, _ in lines])
-        assert told == [101, 101, 503, 503, 503]
-        assert world.hub.counts.refusals == 3
-
-
+@pytest.mark.parametrize("path", PATHS)
 async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(
-    running: Any, until: Any, monkeypatch: Any
+    running: Any, until: Any, monkeypatch: Any, path: str
 ) -> None:
     monkeypatch.setattr(handed, "CONFLATE_MS", 0)
-    async with stalled(running.url) as line:
+    async with stalled(running.url, path) as line:
         await until(lambda: running.hub.readers == 1)
         (reader,) = running.feed.readers
         while not reader.busy_since:

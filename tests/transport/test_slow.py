@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -23,6 +24,7 @@ from stoppress.transport.drain import drain
 from stoppress.transport.pump import Pump
 from streams import make_app, uvicorn_world
 
+PATHS = ["/live/a/ws", "/live/a/events"]
 LARGE = base64.b64encode(os.urandom(60_000)).decode()
 
 
@@ -51,6 +53,14 @@ async def messages(line: socket.socket) -> AsyncIterator[dict[str, Any]]:
     head = b""
     while b"\r\n\r\n" not in head:
         head += await loop.sock_recv(line, 1)
+    if b"text/event-stream" in head:
+        said = b""
+        while data := await loop.sock_recv(line, 65536):
+            *blocks, said = (said + data).split(b"\n\n")
+            for block in blocks:
+                for found in re.findall(rb"^data: (.*)$", block, re.MULTILINE):
+                    yield json.loads(found)
+        return
     protocol = ClientProtocol(parse_uri("ws://a/"), max_size=None)
     protocol.state = protocol.state.OPEN
     protocol.parser = protocol.parse()
@@ -62,7 +72,7 @@ async def messages(line: socket.socket) -> AsyncIterator[dict[str, Any]]:
                 yield json.loads(frame.data)
 
 
-@pytest.mark.parametrize("path", ["/live/a/ws", "/live/a/events"])
+@pytest.mark.parametrize("path", PATHS)
 async def test_a_stalled_line_delays_nobody_and_is_cut_off(uvicorn: Any, until: Any, path: str) -> None:
     """1 s here, 30 s in life; nothing was queued for it meanwhile."""
     async with uvicorn.line() as quick, stalled(uvicorn.url, path):
@@ -78,9 +88,10 @@ async def test_a_stalled_line_delays_nobody_and_is_cut_off(uvicorn: Any, until: 
         assert await quick.receive() == told
 
 
-async def test_a_line_that_drains_again_is_brought_to_the_latest_state(uvicorn: Any, until: Any) -> None:
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_line_that_drains_again_is_brought_to_the_latest_state(uvicorn: Any, until: Any, path: str) -> None:
     """What it missed is conflated into one snapshot: every seq once in order, or a snapshot, never a hole."""
-    async with stalled(uvicorn.url) as line:
+    async with stalled(uvicorn.url, path) as line:
         await until(lambda: uvicorn.hub.readers == 1)
         (reader,) = uvicorn.feed.readers
         while uvicorn.feed.floor <= reader.seq or not reader.busy_since:  # the ring has passed it by
@@ -121,8 +132,9 @@ async def test_a_reader_that_talks_while_its_line_is_stuck_is_still_heard(uvicor
         assert uvicorn.hub.counts.cuts == 0
 
 
-async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any) -> None:
-    async with stalled(uvicorn.url), uvicorn.line() as quick:
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any, path: str) -> None:
+    async with stalled(uvicorn.url, path), uvicorn.line() as quick:
         await quick.opened()
         await until(lambda: uvicorn.hub.readers == 2)
         while all(reader.seq == uvicorn.feed.seq for reader in uvicorn.feed.readers):
@@ -145,9 +157,12 @@ async def handed(quick_sweep: None, stream_settings: Any, monkeypatch: pytest.Mo
         yield running
 
 
-async def test_a_line_that_acknowledges_nothing_is_cut_off_even_if_the_kernel_took_all(handed: Any, until: Any) -> None:
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_line_that_acknowledges_nothing_is_cut_off_even_if_the_kernel_took_all(
+    handed: Any, until: Any, path: str
+) -> None:
     """20 KB fit into the kernel's buffers, so nothing ever has to wait here."""
-    async with stalled(handed.url):
+    async with stalled(handed.url, path):
         await until(lambda: handed.hub.readers == 1)
         (reader,) = handed.feed.readers
         await handed.tell("post.published", LARGE[:20_000])
@@ -157,9 +172,10 @@ async def test_a_line_that_acknowledges_nothing_is_cut_off_even_if_the_kernel_to
         assert handed.hub.counts.cuts == 1
 
 
-async def test_who_takes_a_little_now_and_then_is_kept(handed: Any, until: Any) -> None:
+@pytest.mark.parametrize("path", PATHS)
+async def test_who_takes_a_little_now_and_then_is_kept(handed: Any, until: Any, path: str) -> None:
     """Three times as long as a line that takes nothing; each sip is a few hundred ms after the last."""
-    async with stalled(handed.url) as line:
+    async with stalled(handed.url, path) as line:
         await until(lambda: handed.hub.readers == 1)
         loop = asyncio.get_running_loop()
         began = loop.time()
