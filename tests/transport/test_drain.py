@@ -9,6 +9,7 @@ import signal
 from statistics import quantiles
 from typing import Any
 
+import httpx
 import pytest
 import websockets
 from test_workers import Many, all_of, many
@@ -72,6 +73,28 @@ async def test_who_is_queued_when_a_worker_leaves_is_answered(way: str) -> None:
             async with asyncio.timeout(10):
                 assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
             writer.close()
+
+
+@pytest.mark.parametrize("way", ["stop", "reload"])
+async def test_a_stream_hears_goodbye_from_a_worker_that_leaves(way: str) -> None:
+    async with many(workers=1) as server:
+        (pid,) = await server.answering(1)
+        async with (
+            httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as client,
+            client.stream("GET", "/live/a/events") as stream,
+        ):
+            lines = stream.aiter_lines()
+            while not (await anext(lines)).startswith("event: snapshot"):
+                pass
+            server.process.send_signal(signal.SIGTERM if way == "stop" else signal.SIGHUP)
+            rest = [line async for line in lines]  # raises if the answer is cut short
+
+        said = [line for line in rest if line.startswith("event: ")]
+        assert [line for line in said if line != "event: readers"] == ["event: bye"]
+        if way == "stop":
+            assert await server.ended() == 0
+        else:
+            await until(lambda: server.pids() and pid not in server.pids())
 
 
 async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
