@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from stoppress.transport.gate import Gate
 from stoppress.transport.pump import Pump
 from stoppress.transport.sse import HEARD_BYTES, EventReader, HandedStream
 from streams import WAYS, UvicornWorld, make_app, uvicorn_world
+from support import until
 
 
 def asked(method: str = "GET", version: str = "1.1", path: str = "/live/a/events", *headers: str) -> bytes:
@@ -57,7 +60,7 @@ async def leave(world: UvicornWorld) -> None:
 
 
 @pytest.fixture
-async def handed(stream_settings: Settings) -> Any:
+async def handed(stream_settings: Settings) -> AsyncIterator[UvicornWorld]:
     async with uvicorn_world(make_app(stream_settings, Hub(beat_s=60)), stream_settings) as running:
         yield running
 
@@ -133,7 +136,7 @@ async def test_a_request_behind_the_stream_is_not_answered_and_disturbs_nobody(q
     assert unchunked(body).endswith(b"}\n\n")
 
 
-async def test_who_talks_on_and_on_is_cut_off(handed: Any, until: Any) -> None:
+async def test_who_talks_on_and_on_is_cut_off(handed: Any) -> None:
     async with talk(handed.url) as (reader, writer), asyncio.timeout(5):
         writer.write(asked())
         await opening(reader)
@@ -148,7 +151,7 @@ async def test_who_talks_on_and_on_is_cut_off(handed: Any, until: Any) -> None:
     assert handed.hub.counts.rude == 1
 
 
-async def test_who_ends_its_own_side_is_gone(quiet: Any, until: Any) -> None:
+async def test_who_ends_its_own_side_is_gone(quiet: Any) -> None:
     """It may be a reader that waits for more, or a page that was closed: nothing tells them apart."""
     async with talk(quiet.url) as (reader, writer), asyncio.timeout(5):
         writer.write(asked())
@@ -170,7 +173,7 @@ async def test_head_hello_and_snapshot_come_as_one(handed: Any) -> None:
     assert first.index(b"event: hello") < first.index(b"event: snapshot")
 
 
-async def test_nothing_of_the_request_stays(handed: Any, until: Any) -> None:
+async def test_nothing_of_the_request_stays(handed: Any) -> None:
     tasks = len(asyncio.all_tasks())
     async with talk(handed.url) as (reader, writer), asyncio.timeout(5):
         writer.write(asked())
@@ -186,7 +189,7 @@ async def test_nothing_of_the_request_stays(handed: Any, until: Any) -> None:
         assert len(asyncio.all_tasks()) == tasks + 1, "the sweep"
 
 
-async def test_a_connection_leaves_nothing_to_the_collector(handed: Any, until: Any) -> None:
+async def test_a_connection_leaves_nothing_to_the_collector(handed: Any) -> None:
     """A storm of joins would else be a storm of collections."""
 
     def gates() -> int:
@@ -251,16 +254,23 @@ async def large(_request: Request) -> Response:
     return Response(b"x" * LARGE_BYTES)
 
 
-async def test_a_stream_behind_an_answer_that_is_still_leaving_waits_for_it(quiet: Any) -> None:
-    quiet.app.router.routes.append(Route("/large", large))
-    async with talk(quiet.url) as (reader, writer), asyncio.timeout(10):
+@contextlib.asynccontextmanager
+async def behind_an_answer(world: UvicornWorld) -> AsyncIterator[asyncio.StreamReader]:
+    """A stream is asked for on a connection whose last answer was given, but not taken; reading is paused."""
+    world.app.router.routes.append(Route("/large", large))
+    async with talk(world.url) as (reader, writer), asyncio.timeout(10):
         line = writer.get_extra_info("socket")
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(asked(path="/large"))
-        await asyncio.sleep(0.2)  # answered, but not taken
-        writer.write(asked())
         await asyncio.sleep(0.2)
+        writer.write(asked())
+        await until(lambda: world.hub.readers == 1)
+        yield reader
+
+
+async def test_a_stream_behind_an_answer_that_is_still_leaving_waits_for_it(quiet: Any) -> None:
+    async with behind_an_answer(quiet) as reader:
         await quiet.tell()
         reader._transport.resume_reading()  # type: ignore[attr-defined]
 
@@ -273,3 +283,10 @@ async def test_a_stream_behind_an_answer_that_is_still_leaving_waits_for_it(quie
     assert b"text/event-stream" in head
     assert body.count(b"event: hello") == 1
     assert re.findall(rb"^id: e:(\d+)$", body, re.MULTILINE)[-1] == b"2"
+
+
+async def test_a_drain_does_not_stumble_over_a_stream_that_has_not_begun(quiet: Any) -> None:
+    async with behind_an_answer(quiet):
+        await leave(quiet)
+
+        assert quiet.hub.readers == 0
