@@ -64,6 +64,7 @@ class PortableReader(Reader):
 
     async def _write(self) -> CloseCode:
         feed, hub = self.feed, self.hub
+        self.busy_since = now_ms()  # an earlier answer may still be leaving
         await self.open(hub.hello(feed, now_ms()))
         while True:
             self._ready.clear()

@@ -13,7 +13,7 @@ import random
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
@@ -76,14 +76,16 @@ class HandedStream(HandedReader):
 class EventReader(PortableReader):
     """A reader on an event stream over plain ASGI: `hello` and the first message leave in one write."""
 
-    __slots__ = ("_head", "_send")
+    __slots__ = ("_head", "_send", "_start")
 
-    def __init__(self, hub: Hub, feed: Feed, send: Send) -> None:
+    def __init__(self, hub: Hub, feed: Feed, send: Send, start: Message) -> None:
         super().__init__(hub, feed)
         self._send = send
+        self._start = start
         self._head = b""
 
     async def open(self, hello: Frame) -> None:
+        await self._send(self._start)
         self._head = sse.opening(random.randint(*RETRY_MS)) + hello.form(sse.encode)
 
     async def send(self, batch: Batch) -> None:
@@ -128,22 +130,21 @@ class EventStream(Response):
             return
         if scope["http_version"].startswith("1"):  # later ones have no such header
             self.headers["Connection"] = "close"
-        pump = Pump.of(self._request.app.state)
-        handed = HandedStream(pump, feed)
-        if hand_off is not None and hand_off(handed):
-            pump.join(feed, handed, self._position, counted_as(self._request))
+        start: Message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        pump, address = Pump.of(self._request.app.state), counted_as(self._request)
+        if hand_off is not None and hand_off(handed := HandedStream(pump, feed)):
+            pump.join(feed, handed, self._position, address)
             try:
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                await send(start)
             finally:
-                if handed.state is State.NEW:
+                if handed.state is State.NEW:  # it was no head
                     handed.leave()
             return
-        reader = EventReader(pump.hub, feed, send)
-        pump.join(feed, reader, self._position, counted_as(self._request))
+        reader = EventReader(pump.hub, feed, send, start)
+        pump.join(feed, reader, self._position, address)
         watching = asyncio.create_task(reader.watch(receive))
         try:
             with contextlib.suppress(OSError):
-                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 code = await reader.run()
                 if code in (CloseCode.RESTART, CloseCode.STORY_DELETED):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
