@@ -1,6 +1,6 @@
 /* fanload: one load generator for every push server, so that all are measured alike.
  *
- * It opens N WebSocket readers on one server, publishes M messages that carry a time stamp, and counts what each
+ * It opens N readers, WebSockets or event streams, on one server, publishes M messages that carry a time stamp, and counts what each
  * reader receives, in which order and how late. It speaks only RFC 6455, HTTP/1.1 and Redis, so it needs nothing of
  * the server under test. Targets must be loopback addresses.
  *
@@ -12,6 +12,7 @@
  *   -u HOST:PORT/PATH  where readers connect          -n N  readers
  *   -i TEXT   text frame each reader sends once open (repeatable)
  *   -e TEXT   a reader is ready once a frame holding TEXT came (repeatable: any of them; default: once it is open)
+ *   -S        by Server-Sent Events instead of WebSockets: a message is what came up to an empty line, framing included
  *   -z        offer permessage-deflate (server_no_context_takeover) and inflate
  *   -H ws:LINE  extra line of the handshake
  *   -c N      connects under way at once (256)        -T S  give up connecting after S seconds (120)
@@ -61,12 +62,12 @@
 #include <zlib.h>
 
 enum { UNUSED, WAITING, CONNECTING, HANDSHAKE, GREETING, READY, DEAD };
-typedef struct { int fd, state; char *buf; size_t len, cap; uint32_t seen, attempt; int64_t seq, due, retry_ms; } Reader;
+typedef struct { int fd, state; char *buf; size_t len, cap; uint32_t seen, attempt; int64_t seq, due, retry_ms; char last_id[72]; } Reader;
 typedef struct { int fd, awaiting; char buf[65536]; size_t len; } Editor;
 
 static char host[64], path[512], phost[64], ppath[512], rhost[64], channel[256];
 static const char *upath, *xfile, *answer_text;
-static int port, pport, rport, nread = 100, npool, nmsg = 10, nwarm, pad = 512, inflight = 256, offer_deflate, keep, gate, neditors = 1;
+static int port, pport, rport, nread = 100, npool, nmsg = 10, nwarm, pad = 512, inflight = 256, sse, offer_deflate, keep, gate, neditors = 1;
 static double rate = 10, straggle = 10, settle = 0.5, listen_s, churn_rate, connect_deadline = 120;
 static int first_source = 1, pids[64], npids;
 static const char *greet[16], *expect[8], *headers[16], *counted_text, *body_template = "{\"t\":\"%T\",\"n\":%I,\"pad\":\"%B\"}";
@@ -174,6 +175,10 @@ static void opened(Reader *r) {
 }
 static void ask(Reader *r) {
     char q[2000], where[128] = "";
+    if (sse) { int m = snprintf(q, sizeof q, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nAccept: text/event-stream\r\n", path, host, port);
+        if (keep && *r->last_id) m += snprintf(q + m, sizeof q - m, "Last-Event-ID: %s\r\n", r->last_id);
+        m += snprintf(q + m, sizeof q - m, "\r\n"); if (write(r->fd, q, m) < 0) { drop(r); return; }
+        r->state = HANDSHAKE; watch(r, EPOLLIN, EPOLL_CTL_MOD); return; }
     if (keep && r->seq) snprintf(where, sizeof where, "?epoch=%s&seq=%lld", epoch, (long long)r->seq);
     int m = snprintf(q, sizeof q, "GET %s%s HTTP/1.1\r\nHost: %s:%d\r\nOrigin: http://%s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s",
         path, where, host, port, host, port, offer_deflate ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits\r\n" : "");
@@ -195,7 +200,12 @@ static void count_stamps(Reader *r, char *p, size_t n, size_t wire, int64_t t) {
         m = memmem(m, p + n - m, "@T", 2); }
 }
 static void on_message(Reader *r, char *p, size_t n, size_t wire, int64_t t) {
-    if (keep) { /* the native stream's own words */
+    if (keep && sse) { char *l = 0, *o = p, *b = memmem(p, n, "retry: ", 7);
+        while ((o = memmem(o, p + n - o, "id: ", 4))) { if (o == p || o[-1] == '\n') l = o + 4; o += 4; }
+        if (l) { size_t k = strcspn(l, "\r\n"); if (k < sizeof r->last_id) { memcpy(r->last_id, l, k); r->last_id[k] = 0; } }
+        if (b && memmem(p, n, "event: bye", 10)) r->retry_ms = atoll(b + 7) + 1;
+        if (measuring && memmem(p, n, "event: resumed", 14)) resumed++; else if (measuring && memmem(p, n, "event: snapshot", 15)) snapshots++; }
+    else if (keep) { /* the native stream's own words */
         size_t head = n < 160 ? n : 160; char *e = memmem(p, head, "\"epoch\":\"", 9), *s = memmem(p, head, "\"seq\":", 6), *b = memmem(p, head, "\"retry_ms\":", 11);
         if (e && s) { r->seq = atoll(s + 6); if (!*epoch) { char *q = memchr(e + 9, '"', 70); if (q) memcpy(epoch, e + 9, q - e - 9); } }
         if (b) r->retry_ms = atoll(b + 11) + 1;
@@ -222,9 +232,12 @@ static void on_readable(Reader *r) {
             memcpy(r->buf + r->len, scratch, n); r->len += n; p = r->buf; left = r->len; }
         if (r->state == HANDSHAKE) {
             char *e = memmem(p, left, "\r\n\r\n", 4);
-            if (e) { if (memcmp(p, "HTTP/1.1 101", 12)) { static int once; if (!once++) fprintf(stderr, "fanload: refused: %.60s\n", p); drop(r); return; }
+            if (e) { if (memcmp(p, sse ? "HTTP/1.1 200" : "HTTP/1.1 101", 12)) { static int once; if (!once++) fprintf(stderr, "fanload: refused: %.60s\n", p); drop(r); return; }
                 left -= e + 4 - p; p = e + 4; opened(r); if (r->state < GREETING || r->state == DEAD) return; } }
-        if (r->state >= GREETING) for (;;) {
+        if (r->state >= GREETING && sse) { /* whole blocks: up to the last empty line */
+            char *q = p, *e = 0; while ((q = memmem(q, p + left - q, "\n\n", 2))) e = q += 2;
+            if (e) { on_message(r, p, e - p, e - p, t); if (r->state < GREETING || r->state == DEAD) return; left -= e - p; p = e; } }
+        else if (r->state >= GREETING) for (;;) {
             if (left < 2) break;
             unsigned char *u = (void *)p; uint64_t len = u[1] & 127; size_t hd = 2;
             if (len == 126) { if (left < 4) break; len = u[2] << 8 | u[3]; hd = 4; }
@@ -333,7 +346,7 @@ static void wait_gate(void) {
 static int cmp(const void *a, const void *b) { float x = *(float *)a, y = *(float *)b; return x < y ? -1 : x > y; }
 
 int main(int argc, char **argv) {
-    int c; while ((c = getopt(argc, argv, "u:n:i:e:P:H:R:C:U:X:A:d:m:r:b:s:c:w:q:l:a:j:J:E:T:t:W:zkg")) != -1) switch (c) {
+    int c; while ((c = getopt(argc, argv, "u:n:i:e:P:H:R:C:U:X:A:d:m:r:b:s:c:w:q:l:a:j:J:E:T:t:W:zkgS")) != -1) switch (c) {
         case 'u': split(optarg, host, &port, path); break; case 'n': nread = atoi(optarg); break;
         case 'i': greet[ngreet++] = optarg; break; case 'e': expect[nexpect++] = optarg; break;
         case 'P': split(optarg, phost, &pport, ppath); break; case 'H': headers[nheaders++] = optarg; break;
@@ -345,7 +358,7 @@ int main(int argc, char **argv) {
         case 'q': settle = atof(optarg); break; case 'l': listen_s = atof(optarg); break; case 'a': first_source = atoi(optarg); break;
         case 'j': churn_rate = atof(optarg); break; case 'J': npool = atoi(optarg); break; case 'E': neditors = atoi(optarg); break;
         case 'T': connect_deadline = atof(optarg); break; case 't': counted_text = optarg; break; case 'W': nwarm = atoi(optarg); break;
-        case 'k': keep = 1; break; case 'g': gate = 1; break; default: return 2; }
+        case 'k': keep = 1; break; case 'g': gate = 1; break; case 'S': sse = 1; break; default: return 2; }
     errno = 0; if (!port) die("give -u"); if (!pport && !rport && !upath && nmsg && !listen_s) die("give -P, -R, -U or -l");
     if (!answer_text) answer_text = pport ? "HTTP/1.1 " : ":"; if (xfile) load_requests();
     struct rlimit rl; getrlimit(RLIMIT_NOFILE, &rl); rl.rlim_cur = rl.rlim_max; setrlimit(RLIMIT_NOFILE, &rl);

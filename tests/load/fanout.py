@@ -12,13 +12,14 @@ from . import servers
 from .book import Book
 from .generator import crowd, fanload, floor
 from .machine import apart
-from .servers import FRAME_BYTES, Ours, Target, installed, nchan, ours, peer
+from .servers import EVENT_BYTES, FRAME_BYTES, Ours, Target, installed, nchan, ours, peer, streaming
 
 CPU = "cpu_us_per_delivery"
 # When memory is measured so many are there already: they fill what start-up left free. And few come at once, because
 # a crowd of handshakes under way leaves free memory behind too, which is then taken for a saving.
 FIRST_READERS = 3000
 GENTLY = ("-c", 32)
+FEW = 1000  # readers, with whom a post's own cost shows
 FASTEST = 48  # posts a second: events closer than 10 ms would leave together
 # Messages that are not counted where growth is: the other side acknowledges the first ones on a connection at once,
 # within our send, which doubles what it costs.
@@ -69,7 +70,8 @@ def pace(book: Book, name: str, messages: int, rate: float) -> str:
 
 
 def fanout(book: Book, asked: Namespace) -> None:
-    """CPU per delivery: ours plain and deflated, the floor, the peers."""
+    """CPU per delivery: ours plain, deflated and as event streams, the floor, the peers."""
+    few = min(FEW, asked.readers)
     shape = model()
     peers = [name for name in installed() if not asked.peers or name in asked.peers]
     rates = {name: peer_rate(name, shape, asked.readers, asked.rate) for name in peers}
@@ -80,6 +82,12 @@ def fanout(book: Book, asked: Namespace) -> None:
         with ours() as target:
             run = keep(book, "ours-deflate", fan(target, asked.readers, asked.messages, asked.rate, "-z"))
             book.expect(run["frame_bytes"] < FRAME_BYTES * 0.9, "ours-deflate: no deflate was negotiated")
+        with ours() as target:
+            keep(book, "ours-sse", fan(streaming(target), asked.readers, asked.messages, asked.rate), EVENT_BYTES)
+        with ours() as target:
+            keep(book, "ours-few", fan(target, few, asked.messages, asked.rate), FRAME_BYTES)
+        with ours() as target:
+            keep(book, "ours-sse-few", fan(streaming(target), few, asked.messages, asked.rate), EVENT_BYTES)
         for name, rate in rates.items():
             with peer(name, shape) as target:
                 # Fewer messages at a low rate: the same time, not the same count.
@@ -88,6 +96,10 @@ def fanout(book: Book, asked: Namespace) -> None:
     note = pace(book, "ours", asked.messages, asked.rate)
     book.line("CPU per delivery ÷ bare send in C", book.ratio("ours", "floor", CPU), 1.25, 1.10, note=note)
     book.line("the same, deflated ÷ bare send", book.ratio("ours-deflate", "floor", CPU), 1.25, 1.0)
+    note = pace(book, "ours-sse", asked.messages, asked.rate)
+    book.line("SSE: CPU per delivery ÷ ours over WebSocket", book.ratio("ours-sse", "ours", CPU), 1.15, 1.0, note=note)
+    ratio = book.ratio("ours-sse-few", "ours-few", CPU)
+    book.line(f"SSE: the same with {few:,} readers", ratio, 1.15, 1.0)
     marks = {"nchan": (1.0, 0.9), "starlette": (0.25, 0.2)}
     for name, rate in rates.items():
         note = f"{name} at {rate:g}/s" if rate != asked.rate else pace(book, name, asked.messages, rate)
@@ -133,7 +145,7 @@ def flood_api(book: Book, asked: Namespace) -> None:
 
 
 def connect(book: Book, asked: Namespace) -> None:
-    """The first 32 KB: our hello and snapshot, Nchan's 32 newest messages of the same posts."""
+    """The first 32 KB: our hello and snapshot, Nchan's 32 newest messages of the same posts; WebSocket and SSE."""
     posts = 32
     shape = model()
     with ours(posts=0) as target:
@@ -145,29 +157,36 @@ def connect(book: Book, asked: Namespace) -> None:
             book.expect(abs(size / 32768 - 1) < 0.05, f"connect: the snapshot has {size} B, not 32 KB ± 5 %")
             run = fanload(target, "-n", asked.readers, "-m", 0, "-l", 0.1)
             keep(book, "ours-connect", {**run, "snapshot_bytes": size})
+            keep(book, "ours-connect-sse", fanload(streaming(target), "-n", asked.readers, "-m", 0, "-l", 0.1))
         with nchan(shape, first="-32") as peer_target:
             fanload(peer_target, *peer_target.publishing, "-n", 1, "-m", posts, "-r", 0)
             peer_target.reading += ["-e", f"#{posts - 1}"]
             keep(book, "nchan-connect", fanload(peer_target, "-n", asked.readers, "-m", 0, "-l", 0.1))
+            keep(book, "nchan-connect-sse", fanload(streaming(peer_target), "-n", asked.readers, "-m", 0, "-l", 0.1))
     ratio = book.ratio("ours-connect", "nchan-connect", "connect_cpu_us")
     book.line("connect with a 32 KB snapshot ÷ nchan with 32 messages", ratio, 0.6, 0.4)
+    ratio = book.ratio("ours-connect-sse", "nchan-connect-sse", "connect_cpu_us")
+    book.line("SSE: the same ÷ nchan's", ratio, 0.65, 0.45)
 
 
 def memory(book: Book, asked: Namespace) -> None:
-    """Resident memory per idle reader, a while after the last connect; each has sent one frame and seen beats."""
-    seen = '{"type":"seen","seq":1}'
+    """Resident memory per idle reader, a while after the last connect; each has seen beats, and sent one frame if it
+    can."""
+    seen = ["-i", '{"type":"seen","seq":1}']
+    kinds = {"plain": seen, "deflate": ["-z", *seen], "SSE": []}
     for _ in range(asked.rounds):
-        for name, option in (("plain", []), ("deflate", ["-z"])):
+        for name, options in kinds.items():
             with ours(posts=49) as target:
-                idle = ["-q", asked.idle, "-t", '"type":"beat"', "-i", seen]
-                run = fanload(target, *option, *idle, "-n", asked.readers, "-m", 0, "-l", 0.1)
+                idle = ["-q", asked.idle, "-t", '"type":"beat"']
+                reading = streaming(target) if name == "SSE" else target
+                run = fanload(reading, *options, *idle, "-n", asked.readers, "-m", 0, "-l", 0.1)
                 run["beats"] = run["counted"] / max(1, run["connected"])
                 due = 2 if asked.idle >= 60 else 0
                 book.expect(run["beats"] >= due, f"memory {name}: {run['beats']} beats a reader, not {due}")
                 keep(book, f"memory-{name}", run)
-    for name in ("plain", "deflate"):
+    for name in kinds:
         value = book.median(f"memory-{name}", "rss_kb_per_reader")
-        book.line(f"memory per idle reader, {name}", value, 2.5, 1.5, unit="KB")
+        book.line(f"memory per idle reader, {name}", value, 2.5, 1.6 if name == "SSE" else 1.5, unit="KB")
 
 
 def growth(book: Book, asked: Namespace) -> None:

@@ -13,13 +13,14 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .machine import HERE, cpu_s, end, free_port, listens, running, until
 from .newsroom import WORDS, Newsroom, stamp
 from .socket_client import SocketClient
 
+EVENT_BYTES = 1083  # the same as a chunk of an event stream: its id, its type and its size
 FRAME_BYTES = 1024  # on the wire, of our native frame; every peer gets the same payload
 SLUG = "storm"
 NCHAN_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
@@ -35,6 +36,15 @@ class Target:
     reading: list[str]
     publishing: list[str]
     greeting: list[str] = field(default_factory=list)
+
+
+def streaming(target: Target) -> Target:
+    """The same server, read by Server-Sent Events: ours or Nchan."""
+    addresses = {"/ws": "/sse", f"/live/{SLUG}/ws": f"/live/{SLUG}/events"}
+    marks = {'"type":"snapshot"': "event: snapshot", '"type":"resumed"': "event: resumed"}
+    where, path = target.reading[1].split("/", 1)
+    reading = [marks.get(part, part) for part in target.reading[2:]]
+    return replace(target, reading=["-S", "-u", where + addresses["/" + path], *reading])
 
 
 @dataclass(kw_only=True)
