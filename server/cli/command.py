@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..newsroom.errors import NotFoundError, StoppressError, TryAgainError
+from ..newsroom.errors import NotFoundError, StoppressError, StoreError, TryAgainError
 
 
 class Refusal(click.ClickException):
@@ -16,6 +16,8 @@ class Refusal(click.ClickException):
         message = error.detail
         if isinstance(error, TryAgainError) and key:
             message += f"\nIt may have been done or not. Repeat the same command with --retry {key}: it cannot double."
+        elif isinstance(error, StoreError) and key:
+            message += f"\nThis changed nothing. When that is cured, repeat the same command with --retry {key}."
         elif isinstance(error, NotFoundError) and "stoppress " not in message:
             message += "\n`stoppress story list` shows the stories, `stoppress list SLUG` the posts of one."
         super().__init__(message)

@@ -16,8 +16,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from ..hub.position import Position
-from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError
-from ..store.link import LOST
+from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError, StoreRightsError
 from ..store.store import Store
 
 CHECK_S = 2.0  # of silence, then the log's top is read: a channel may be deaf without a word
@@ -35,19 +34,22 @@ async def follow_store(
         try:
             subscriber = store.link.subscriber()
             try:
-                async with aclosing(_listen(store, subscriber, slug, position)) as messages:
-                    async for message in messages:
-                        failures = 0
-                        position = Position(message["epoch"], message["seq"])
-                        yield message
-                        if message["type"] == "story.deleted":
-                            return
+                with store.link.ours(store.keys.channel(slug)):
+                    async with aclosing(_listen(store, subscriber, slug, position)) as messages:
+                        async for message in messages:
+                            failures = 0
+                            position = Position(message["epoch"], message["seq"])
+                            yield message
+                            if message["type"] == "story.deleted":
+                                return
             finally:
                 await subscriber.aclose()
                 await subscriber.connection_pool.aclose()
-        except (*LOST, StoreError) as error:
+        except StoreRightsError:
+            raise  # waiting gives nobody a right
+        except (StoreError, TimeoutError) as error:
             failures += 1
-            await _pause(failures, f"the store is lost ({error}); trying again", tell)
+            await _pause(failures, f"the store is lost ({error or 'silence'}); trying again", tell)
             await _revive(store)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..newsroom.errors import InvalidError, TryAgainError
+from ..newsroom.errors import InvalidError, StoreError, TryAgainError
 from ..settings import Settings
 from .command import Refusal, WhereOption
 from .output import notice
@@ -168,7 +168,7 @@ def change(function: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
         key = retry or os.urandom(12).hex()
         try:
             entered(retry=key, **parameters)
-        except TryAgainError as error:
+        except (StoreError, TryAgainError) as error:
             raise Refusal(error, key) from None
 
     update_wrapper(keyed, entered)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from ..newsroom.errors import ConflictError, GoneError, NotFoundError
+from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, TryAgainError
 from ..newsroom.model import Post, Story, Totals
 from ..newsroom.public import is_listed
 from ..newsroom.times import format_time, parse_time
@@ -142,7 +142,13 @@ async def _store_all(
         # The pin waits for the last batch: until then its post may not be there.
         now_totals = totals if last else msgspec.structs.replace(totals, pinned_post_id=was.pinned_post_id)
         posts = [entry.post for entry in batch]
-        await store.import_batch(slug, story, now_totals, posts, [entry.created for entry in batch], last)
+        try:
+            await store.import_batch(slug, story, now_totals, posts, [entry.created for entry in batch], last)
+        except StoreError as error:
+            if not done:
+                raise
+            again = "do the same import again, it goes on where this one ended"
+            raise TryAgainError(f"{done} of {len(new)} posts are stored, then: {error.detail}; {again}") from error
         done += len(batch)
         if progress:
             progress(done, len(new))

@@ -9,6 +9,10 @@
     ├── NotAllowedError       no token (401), or not enough (403)         exit 77
     ├── TryAgainError         outcome unknown; retry with the key    503, exit 75
     └── StoreError            the store cannot be used               503, exit 69
+        └── StoreRightsError  its user lacks a right                 503, exit 77
+
+Of these only TryAgainError leaves open whether a change was stored; after any other it was not. A right that the
+store's user lacks is no 403: nothing is wrong with who asks over HTTP, and no other token would help.
 
 The HTTP edge turns one into RFC 9457 `application/problem+json`, the command line into a sentence and `exit_code`
 (sysexits.h). `detail` names the field, the rule and the way out, and never carries a token or a post's text.
@@ -84,3 +88,9 @@ class TryAgainError(StoppressError):
 
 class StoreError(StoppressError):
     code, title, status, exit_code = "store", "The store cannot be used", 503, 69
+
+
+class StoreRightsError(StoreError):
+    """`right`: what is missing, as the server's ACL grants it (`+zadd`, `~stoppress:*`, `&stoppress:*`)."""
+
+    code, title, exit_code = "store-rights", "The store does not allow it", 77

@@ -1,18 +1,23 @@
--- One editorial change, all of it or nothing: replay check, expectations, seq, post, counters, pin, log, publish.
+-- One editorial change, all of it or nothing: replay check, expectations, seq, log, key, post, counters, pin, publish.
 -- Arguments: durable, fresh (epoch for a new story), type, at, touch, published, listed, [pin, pinned_version,
 -- pinned (public JSON)], unpin_if, erase, [id, expect, version, post, public, status, sort, marked, created],
 -- [story, story_was, story_status], head (public story without totals, ending in a comma), log_events, channel,
--- fingerprint, keep_s. KEYS[9]: the idempotency key.
-if redis.call('EXISTS', KEYS[9]) == 1 then return {'replay'} end
+-- fingerprint, keep_s. KEYS[9]: the idempotency key. Answers ok, epoch, seq, totals, why nobody was woken ('' = all
+-- were).
+local refused = unable(may_write)
+if refused then return refused end
+if redis.call('EXISTS', ANSWER) == 1 then return {'replay'} end
 
 local creating = A.story and not A.story_was
-local epoch, seq, _, doc = story()
-if not epoch then
-  if not (creating and seq[1] == 'none') then return seq end
+local meta
+meta, refused = story()
+if not meta then
+  if not (creating and refused[1] == 'none') then return refused end
+  meta = begin(A.story, A.story_status)
 elseif creating then
   return {'taken'}
-elseif A.story and doc ~= A.story_was then
-  return {'stale', doc}
+elseif A.story and meta.doc ~= A.story_was then
+  return {'stale', meta.doc}
 end
 
 if A.id then
@@ -20,7 +25,7 @@ if A.id then
   if A.expect == '0' then
     if version then
       if A.created == '' or redis.call('HGET', CREATED, A.id) ~= A.created then return {'other'} end
-      return {'same', epoch, seq, '{' .. totals() .. '}', redis.call('HGET', POSTS, A.id)}
+      return {'same', meta.epoch, meta.seq, '{' .. totals(meta) .. '}', redis.call('HGET', POSTS, A.id)}
     end
   elseif version ~= A.expect then
     return version and {'version', A.id, version} or {'nopost', A.id}
@@ -34,37 +39,24 @@ if A.pin and A.pin ~= '' and A.pin ~= A.id then
   local version = redis.call('HGET', VERSIONS, A.pin)
   if version ~= A.pinned_version then return version and {'version', A.pin, version} or {'nopost', A.pin} end
 end
-local refused = epoch and uncountable()
+refused = uncountable(meta)
 if refused then return refused end
 
--- Nothing above this line writes; nothing below it can refuse.
-if not epoch then
-  begin(A.story, A.story_status)
-  epoch = A.fresh
-end
-if A.story then redis.call('HSET', META, 'doc', A.story, 'status', A.story_status) end
-if A.id then
-  if A.erase == '1' then -- every revision; they are contiguous downwards
-    local version = tonumber(A.version) - 1
-    while redis.call('HDEL', REVISIONS, A.id .. ':' .. whole(version)) == 1 do version = version - 1 end
-  end
-  write(A.id, A.version, A.post, A.status, A.sort, A.marked)
-  if A.created ~= '' then redis.call('HSET', CREATED, A.id, A.created) end
-end
-redis.call('HINCRBY', META, 'version', 1)
-redis.call('HINCRBY', META, 'post_count', A.published)
-redis.call('HINCRBY', META, 'listed_count', A.listed)
-if A.touch == '1' then redis.call('HSET', META, 'date_modified', A.at) end
+add(meta, 'seq', 1)
+add(meta, 'version', 1)
+add(meta, 'post_count', A.published)
+add(meta, 'listed_count', A.listed)
+if A.story then meta.doc, meta.status = A.story, A.story_status end
+if A.touch == '1' then meta.date_modified = A.at end
 if A.pin then
-  redis.call('HSET', META, 'pinned_post_id', A.pin)
-elseif A.unpin_if ~= '' and redis.call('HGET', META, 'pinned_post_id') == A.unpin_if then
-  redis.call('HSET', META, 'pinned_post_id', '')
+  meta.pinned_post_id = A.pin
+elseif A.unpin_if ~= '' and meta.pinned_post_id == A.unpin_if then
+  meta.pinned_post_id = ''
 end
 
-seq = whole(redis.call('HINCRBY', META, 'seq', 1))
-local counts = totals()
+local counts = totals(meta)
 local told = '{' .. counts .. '}'
-local payload = '{"type":"' .. A.type .. '","epoch":"' .. epoch .. '","seq":' .. seq .. ',"at":"' .. A.at .. '"'
+local payload = '{"type":"' .. A.type .. '","epoch":"' .. meta.epoch .. '","seq":' .. meta.seq .. ',"at":"' .. A.at .. '"'
 local entry = {'type', A.type, 'at', A.at}
 if A.id then
   if A.status == 'deleted' then
@@ -81,9 +73,21 @@ if A.pinned and not A.id then
   payload = payload .. ',"pinned":' .. A.pinned
   entry[5], entry[6], entry[7], entry[8] = 'id', A.pin, 'version', A.pinned_version
 end
+local first = {A.fingerprint, meta.epoch, meta.seq, '{' .. counts .. '}', A.id or '', A.version or '', A.story or ''}
+first = table.concat(first, '\n')
+
+-- Nothing above this line writes (a log of no story aside); nothing below it can refuse.
+if creating then redis.call('DEL', LOG) end
 -- Headers only: texts stay in posts and revisions, so the log never holds one that was retracted.
-redis.call('XADD', LOG, 'MAXLEN', '=', A.log_events, seq .. '-0', 'story', told, unpack(entry))
-redis.call('PUBLISH', A.channel, payload .. '}')
-local first = {A.fingerprint, epoch, seq, '{' .. counts .. '}', A.id or '', A.version or '', A.story or ''}
-redis.call('SET', KEYS[9], table.concat(first, '\n'), 'EX', A.keep_s)
-return {'ok', epoch, seq, '{' .. counts .. '}'}
+append(meta, 'story', told, unpack(entry))
+redis.call('SET', ANSWER, first, 'EX', A.keep_s)
+keep(meta, A.story)
+if A.id then
+  if A.erase == '1' then -- every revision; they are contiguous downwards
+    local version = tonumber(A.version) - 1
+    while redis.call('HDEL', REVISIONS, A.id .. ':' .. whole(version)) == 1 do version = version - 1 end
+  end
+  write(A.id, A.version, A.post, A.status, A.sort, A.marked)
+  if A.created ~= '' then redis.call('HSET', CREATED, A.id, A.created) end
+end
+return {'ok', meta.epoch, meta.seq, '{' .. counts .. '}', publish(payload .. '}')}

@@ -1,7 +1,8 @@
 -- What the log says after a seq, with the texts of that time and of now, in one step. Read-only.
 -- Arguments: durable, after, most. Answers ok, epoch, seq, entries, texts (id:version, JSON, …), posts (id, JSON, …).
-local epoch, seq = story()
-if not epoch then return seq end
+local meta, refused = story()
+if not meta then return refused end
+local epoch, seq = meta.epoch, meta.seq
 local missed = tonumber(seq) - tonumber(A.after)
 if missed < 0 or missed > tonumber(A.most) then return {'far', epoch, seq} end
 local entries = redis.call('XRANGE', LOG, '(' .. A.after .. '-0', '+')

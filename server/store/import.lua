@@ -3,10 +3,18 @@
 -- date_modified, pinned (taken over if later, or free), posts (how many), and for post N: idN, versionN, jsonN,
 -- statusN, sortN, markedN, createdN. Answers ok, epoch, seq, added, skipped; or ties (index, free ms, …), or other
 -- (id). Every batch is a barrier, so equal positions always mean equal states; only the last one wakes the hubs.
-local epoch, seq = story()
-if not epoch and not (A.doc and seq[1] == 'none') then return seq end
+local refused = unable(may_write)
+if refused then return refused end
+local meta
+meta, refused = story()
+local creating = not meta
+if creating then
+  if not (A.doc and refused[1] == 'none') then return refused end
+  meta = begin(A.doc, A.status)
+end
 
-local used, ties, fresh = {}, {}, {}
+local used, ties, fresh, here = {}, {}, {}, {}
+local published, listed = 0, 0
 for n = 1, tonumber(A.posts) do
   local id, sort = A['id' .. n], A['sort' .. n]
   if redis.call('HEXISTS', VERSIONS, id) == 1 then
@@ -14,7 +22,10 @@ for n = 1, tonumber(A.posts) do
   else
     fresh[#fresh + 1] = n
     local status = A['status' .. n]
+    if status == 'published' then published = published + 1 end
     if status == 'published' or status == 'withdrawn' then
+      listed = listed + 1
+      here[id] = true
       local free = free_ms(sort, id, used)
       if free ~= sort then
         ties[#ties + 1] = whole(n - 1)
@@ -26,43 +37,39 @@ for n = 1, tonumber(A.posts) do
 end
 if #ties > 0 then return {'ties', ties} end
 if not is_count(A.version) then return {'uncountable', 'version'} end
-local refused = epoch and uncountable()
+refused = uncountable(meta)
 if refused then return refused end
 
--- Nothing above this line writes; nothing below it can refuse.
-if not epoch then
-  begin(A.doc, A.status)
-  epoch, seq = A.fresh, '0'
-end
-local published, listed = 0, 0
-for _, n in ipairs(fresh) do
-  local status = A['status' .. n]
-  write(A['id' .. n], A['version' .. n], A['json' .. n], status, A['sort' .. n], A['marked' .. n])
-  redis.call('HSET', CREATED, A['id' .. n], A['created' .. n])
-  if status == 'published' then published = published + 1 end
-  if status == 'published' or status == 'withdrawn' then listed = listed + 1 end
-end
-redis.call('HINCRBY', META, 'post_count', published)
-redis.call('HINCRBY', META, 'listed_count', listed)
-local held = redis.call('HMGET', META, 'version', 'date_modified', 'pinned_post_id')
-local changed = #fresh > 0
-if tonumber(A.version) > tonumber(held[1]) then
+local changed = creating or #fresh > 0
+add(meta, 'post_count', published)
+add(meta, 'listed_count', listed)
+if tonumber(A.version) > tonumber(meta.version) then
   changed = true
-  redis.call('HSET', META, 'version', A.version)
+  meta.version = A.version
 end
-if A.date_modified > held[2] then
+if A.date_modified > meta.date_modified then
   changed = true
-  redis.call('HSET', META, 'date_modified', A.date_modified)
+  meta.date_modified = A.date_modified
 end
-if A.pinned ~= '' and held[3] == '' and redis.call('ZSCORE', ORDER, A.pinned) then
+if A.pinned ~= '' and meta.pinned_post_id == '' and (here[A.pinned] or redis.call('ZSCORE', ORDER, A.pinned)) then
   changed = true
-  redis.call('HSET', META, 'pinned_post_id', A.pinned)
+  meta.pinned_post_id = A.pinned
 end
+
+-- Nothing above this line writes (a log of no story aside); nothing below it can refuse.
 if changed then
-  seq = whole(redis.call('HINCRBY', META, 'seq', 1))
-  redis.call('XADD', LOG, 'MAXLEN', '=', A.log_events, seq .. '-0', 'type', 'reset', 'at', A.at, 'story', '{}')
+  add(meta, 'seq', 1)
+  if creating then redis.call('DEL', LOG) end
+  append(meta, 'type', 'reset', 'at', A.at, 'story', '{}')
+  keep(meta, creating)
 end
+for _, n in ipairs(fresh) do
+  local id = A['id' .. n]
+  write(id, A['version' .. n], A['json' .. n], A['status' .. n], A['sort' .. n], A['marked' .. n])
+  redis.call('HSET', CREATED, id, A['created' .. n])
+end
+local unwoken = ''
 if A.last == '1' then
-  redis.call('PUBLISH', A.channel, '{"type":"reset","epoch":"' .. epoch .. '","seq":' .. seq .. '}')
+  unwoken = publish('{"type":"reset","epoch":"' .. meta.epoch .. '","seq":' .. meta.seq .. '}')
 end
-return {'ok', epoch, seq, whole(#fresh), whole(tonumber(A.posts) - #fresh)}
+return {'ok', meta.epoch, meta.seq, whole(#fresh), whole(tonumber(A.posts) - #fresh), unwoken}

@@ -8,7 +8,9 @@ nothing is ever sent twice by the client itself: redis-py's own retries would re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,35 +19,17 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError, ResponseError
-from redis.exceptions import ConnectionError as LinkError
-from redis.exceptions import TimeoutError as LateError
 
-from ..newsroom.errors import StoreError, TryAgainError
+from ..newsroom.errors import StoreError, StoreRightsError, TryAgainError
 from ..settings import Settings
 from .embedded import Embedded
+from .faults import LOST, guarded, missing_right, words
 
 log = logging.getLogger(__name__)
 SCHEMA = 1
 OLDEST_SERVER = 7
 CONNECTIONS = 32
 PAUSE_S = 0.2  # before a server of somebody else is tried again
-
-
-class UnreachedError(LinkError):
-    """No connection was made, so nothing was sent and nothing happened."""
-
-
-class _Door:
-    """Marks the failure to connect, which redis-py tells from a lost answer only by its text."""
-
-    async def connect(self) -> None:
-        try:
-            await super().connect()  # type: ignore[misc]
-        except (LinkError, LateError) as error:
-            raise UnreachedError(str(error)) from error
-
-
-LOST = (LinkError, LateError)  # what a broken link raises; ResponseError is an answer
 
 
 class Link:
@@ -110,6 +94,11 @@ class Link:
         host = parts.hostname or parts.path
         return f"the store at {parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
 
+    def anonymous(self, words: str) -> str:
+        """Of an error's words what anybody may read: no address, no path."""
+        words = words.replace(self.place, "the store")
+        return words.replace(str(self.embedded.directory), "its directory") if self.embedded else words
+
     async def revive(self) -> None:
         """After a broken link: start the embedded server if it is dead, else give the other one a moment."""
         if not self.embedded:
@@ -119,30 +108,54 @@ class Link:
             if await asyncio.to_thread(self.embedded.ensure):
                 log.warning("the embedded store had ended; it was started again")
 
+    @contextlib.contextmanager
+    def ours(self, key: str = "") -> Iterator[None]:
+        """The driver's exceptions as ours. `key`: the one that is used within, for who lacks the right to it."""
+        try:
+            yield
+        except LOST as error:
+            raise self.unreached(error) from error
+        except RedisError as error:
+            raise self.refused(error, missing_right(error, key)) from error
+
     def unreached(self, error: BaseException) -> StoreError:
         """What to tell people when the server cannot be reached."""
         if self.embedded:
             advice = self.embedded.trouble() or f"see {self.embedded.directory}/valkey.log"
         else:
             advice = "start it, or correct STOPPRESS_REDIS; without that setting an embedded store is used"
-        return StoreError(f"{self.place} cannot be reached ({_said(error)}): {advice}")
+        return StoreError(f"{self.place} cannot be reached ({words(error)}): {advice}")
 
-    def uncertain(self, key: str) -> TryAgainError:
-        """What to tell people when the answer to a change was lost, and stayed lost."""
-        detail = f"the link to {self.place} broke before the answer came, and nobody knows if it was done"
+    def uncertain(self, key: str, why: str = "") -> TryAgainError:
+        """What to tell people when a change may have been stored or not. `why`: what broke, if not the link."""
+        detail = why or f"the link to {self.place} broke before the answer came"
+        detail += ", and nobody knows if it was done"
         if self.embedded and (known := self.embedded.trouble()):
             detail += f"; {known}"
         if key:
             return TryAgainError(f"{detail}: try again with the key {key}", key=key)
         return TryAgainError(f"{detail}: do the same again, nothing is stored twice")
 
-    def refused(self, error: RedisError) -> StoreError:
-        """What to tell people when the server answers, and refuses."""
-        said = _said(error)
-        for mark, advice in _REFUSALS.items():
+    def refused(self, error: RedisError, right: str = "") -> StoreError:
+        """What to tell people when the server answers, and refuses. `right`: the one that its user lacks."""
+        if right:
+            return self._forbidden(right)
+        said = words(error)
+        for mark, (advice, kind) in _REFUSALS.items():
             if mark.lower() in f"{type(error).__name__} {said}".lower():
-                return StoreError(f"{self.place} refuses: {advice} ({said})")
+                return kind(f"{self.place} refuses: {advice} ({said})")
         return StoreError(f"{self.place} refuses: {said}")
+
+    def _forbidden(self, right: str) -> StoreRightsError:
+        user = "default" if self.embedded else urlsplit(self.settings.redis).username or "default"
+        prefix = self.settings.prefix
+        # The one story's key would do for the one story; a pattern must be granted as it stands (Redis ACL).
+        grant = right if right[0] == "+" or "*" in right else f"{right[0]}{prefix}:*"
+        return StoreRightsError(
+            f"nothing was done: the user {user} of {self.place} lacks the right {right}; "
+            f"give it there: ACL SETUSER {user} {grant}",
+            right=right,
+        )
 
     def _client(self, timeout_s: float | None, connections: int, **more: Any) -> Redis:
         shared: dict[str, Any] = {
@@ -154,7 +167,7 @@ class Link:
         }
         if self.embedded:
             url = {"path": self.embedded.socket_path}
-            base: type = UnixDomainSocketConnection
+            base: type[Connection] = UnixDomainSocketConnection
         else:
             try:
                 url = dict(parse_url(self.settings.redis))
@@ -164,25 +177,20 @@ class Link:
                     f"or rediss://user:password@host:6380/0: {error}"
                 ) from None
             base = url.pop("connection_class", Connection)
-        kind = type(base.__name__, (_Door, base), {})
         pool = BlockingConnectionPool(
             max_connections=connections,
             timeout=self.settings.store_timeout_s,
-            connection_class=kind,
+            connection_class=guarded(base),
             **{**url, **shared},
         )
         return Redis(connection_pool=pool)
 
     async def _check(self) -> None:
         key = f"{self.settings.prefix}:schema"
-        try:
+        with self.ours(key):
             check_version(await self._info(), self.place)
             await self.client.set(key, SCHEMA, nx=True)
             check_schema(await self.client.get(key), self.place)
-        except LOST as error:
-            raise self.unreached(error) from error
-        except RedisError as error:
-            raise self.refused(error) from error
 
     async def _info(self) -> dict[str, Any]:
         for _ in range(50):
@@ -193,20 +201,16 @@ class Link:
         return await self.client.info("server")
 
 
-_REFUSALS = {
-    "OutOfMemory": "its memory limit is reached; raise maxmemory (with maxmemory-policy noeviction)",
-    "OOM ": "its memory limit is reached; raise maxmemory (with maxmemory-policy noeviction)",
-    "MISCONF": "it cannot write to its disk; free some space",
-    "ReadOnly": "it is a read-only replica; give the address of the primary",
-    "Auth": "user or password are missing or wrong; write them as redis://user:password@host",
-    "NOAUTH": "user or password are missing; write them as redis://user:password@host",
-    "WRONGPASS": "user or password are wrong",
-    "NoPermission": "its user lacks rights: allow the prefix's keys and channels, scripts, and INFO",
+_FULL = "its memory limit is reached; raise maxmemory (with maxmemory-policy noeviction)", StoreError
+_REFUSALS: dict[str, tuple[str, type[StoreError]]] = {
+    "OutOfMemory": _FULL,
+    "OOM ": _FULL,
+    "MISCONF": ("it cannot write to its disk; free some space", StoreError),
+    "ReadOnly": ("it is a read-only replica; give the address of the primary", StoreError),
+    "NOREPLICAS": ("too few replicas copy it; mend them, or lower its min-replicas-to-write", StoreError),
+    "Stranger": ("user or password are missing or wrong; write them as redis://user:password@host", StoreRightsError),
+    "MISTYPED": ("a key holds what Stoppress never wrote there; move it away with RENAME", StoreError),
 }
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 def check_version(info: dict[str, Any], place: str) -> None:

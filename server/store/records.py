@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import orjson
@@ -14,13 +15,13 @@ from ..newsroom.model import Change, Post, Story, Totals
 from ..newsroom.public import is_listed, public_post, redacted, story_view
 from ..newsroom.times import parse_time
 
-post_of = msgspec.json.Decoder(Post).decode
-story_of = msgspec.json.Decoder(Story).decode
-totals_of = msgspec.json.Decoder(Totals).decode
-
 
 class StaleStoryError(ConflictError):
     """The story is not as the change was decided on: read it, decide again."""
+
+
+class UnreadableError(StoreError):
+    """What the store holds of one story is not what Stoppress wrote there; the others are in order."""
 
 
 class StoryGoneError(GoneError):
@@ -30,6 +31,30 @@ class StoryGoneError(GoneError):
         super().__init__(f"the story {slug} was deleted; a slug never returns")
         self.epoch = epoch
         self.seq = seq
+
+
+T = TypeVar("T")
+
+
+def _decoder(kind: type[T], what: str) -> Callable[[str, bytes], T]:
+    """From stored JSON of the story `slug`; StoreError when it is no such JSON: somebody else wrote it."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def of(slug: str, held: bytes) -> T:
+        try:
+            return decode(held)
+        except msgspec.DecodeError as error:
+            raise UnreadableError(
+                f"{what} of the story {slug} cannot be read as the store holds it ({error}); "
+                "put it right there, or go back to a backup"
+            ) from None
+
+    return of
+
+
+post_of = _decoder(Post, "a post")
+story_of = _decoder(Story, "the doc")
+totals_of = _decoder(Totals, "the totals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +84,23 @@ class Committed:
         return "\n".join((fingerprint, self.epoch, str(self.seq), totals, *post, story))
 
 
-def unpacked(kept: bytes) -> tuple[str, Committed, str, int]:
+def unpacked(slug: str, kept: bytes) -> tuple[str, Committed, str, int]:
     """The fingerprint, the answer without its post, and that post's id ("" = none) and version."""
-    asked, epoch, seq, totals, id, version, *doc = kept.decode().split("\n")
-    story = story_of(doc[0].encode()) if doc and doc[0] else None
-    return asked, Committed(epoch, int(seq), None, True, totals_of(totals), story), id, int(version or 0)
+    try:
+        asked, epoch, seq, totals, id, version, *doc = kept.decode().split("\n")
+        at, number = int(seq), int(version or 0)
+    except ValueError:
+        raise UnreadableError(f"what the story {slug} keeps for this key cannot be read; take a new key") from None
+    story = story_of(slug, doc[0].encode()) if doc and doc[0] else None
+    return asked, Committed(epoch, at, None, True, totals_of(slug, totals.encode()), story), id, number
+
+
+def position_of(slug: str, epoch: bytes | None, seq: bytes | None) -> tuple[str, int] | UnreadableError:
+    """A position as `meta` holds it, ("", 0) if there is none; or what is wrong with it, for others live on."""
+    try:
+        return ((epoch or b"").decode(), int(seq or b"0"))
+    except ValueError:
+        return UnreadableError(f"the seq of the story {slug} is no number in the store but {(seq or b'')[:40]!r}")
 
 
 def fresh_epoch() -> str:
@@ -132,13 +169,13 @@ def event_of(
     id = entry["id"].decode()
     if kind == "post.deleted":
         return {**event, "post_id": id, "story": story}
-    now = post_of(posts[id])
+    now = post_of(slug, posts[id])
     text = texts[f"{id}:{entry['version'].decode()}"]
     if kind.startswith("post."):
-        post = public_post(slug, post_of(text)) if text else {"id": id}
+        post = public_post(slug, post_of(slug, text)) if text else {"id": id}
         event = {**event, "post": post, "story": story}
     else:
-        post = public_post(slug, post_of(text)) if text else {"id": id}
+        post = public_post(slug, post_of(slug, text)) if text else {"id": id}
         event = {**event, "story": story, "pinned": post}
     if now.status == "published":
         return event if text else None
@@ -152,7 +189,7 @@ def pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
 def refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
     """The error that a script's answer stands for."""
     word = answer[0].decode()
-    detail = [part.decode() for part in answer[1:]]
+    detail = [part.decode(errors="replace") for part in answer[1:]]
     if word == "none":
         return NotFoundError(f"there is no story {slug}")
     if word == "gone":
@@ -168,6 +205,12 @@ def refusal(slug: str, change: Change | None, answer: list[Any]) -> Exception:
         return VersionError(f"post {detail[0]}", int(detail[1]))
     if word == "nopost":
         return NotFoundError(f"there is no post {detail[0]} in {slug}")
+    if word == "malformed":
+        field, held = detail
+        return UnreadableError(
+            f"nothing was done: the {field} of the story {slug} is {held[:40]!r} in the store, "
+            f"which Stoppress never writes: put it right in the story's hash, whose key ends in {{{slug}}}:meta"
+        )
     if word == "uncountable":
         return StoreError(
             f"nothing was stored: the {detail[0]} of the story {slug} is no whole number below 2^53 to count on from; "

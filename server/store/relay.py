@@ -15,29 +15,25 @@ from collections.abc import Coroutine
 from typing import Any
 
 import orjson
-from redis.exceptions import RedisError
 
 from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.position import Position
-from ..hub.state import StoryState
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError
 from ..newsroom.model import SLUG
 from ..settings import Settings
-from .link import LOST
+from ..tasks import Ticks, keep
 from .message import read_event
-from .store import Store, StoryGoneError
-from .subscription import DeafError, subscribed
+from .repairs import Repairs
+from .store import Store, UnreadableError
+from .subscription import DeafError, Pace, subscribed
 
 log = logging.getLogger("stoppress.relay")
 
-TOP_S = 5.0  # between looks at the log's top: a second path, should a message have been lost
 STEADY_S = 5.0  # a subscription that stood so long makes the next failure the first
 AHEAD_S = 2.0  # a reader that is ahead of this hub waits no longer for the store
-REPAIRS = 8  # stories read at a time: after a break all of them ask at once
 UNKNOWN_S = 3.0  # an unknown slug is not looked up again for so long
 UNKNOWN_SLUGS = 10_000
-DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Relay:
@@ -45,20 +41,21 @@ class Relay:
     was not heard; None = it is heard. `heard`: set when the first subscription stands.
     """
 
-    def __init__(self, store: Store, hub: Hub, settings: Settings, worker_id: str) -> None:
+    def __init__(self, store: Store, hub: Hub, settings: Settings, worker_id: str, *, pace: Pace | None = None) -> None:
         self.store = store
         self.hub = hub
         self.deaf_since: int | None = None
         self.heard = asyncio.Event()
+        self._pace = pace or Pace()
+        self._why = ""  # the store was last not heard
+        self._blind = Ticks(self._pace.tick_s)  # since the last look at the tops that came to its end
         self._keep = 2 * settings.backlog
         self._idle_s = settings.idle_story_s
         self._timeout_s = settings.store_timeout_s
         self._probe = f"{settings.prefix}:probe:{worker_id}"
         self._loading: dict[str, asyncio.Task[Feed]] = {}
         self._overtaken: set[str] = set()  # stories being loaded that were told of meanwhile
-        self._repairs: dict[str, asyncio.Task[None]] = {}
-        self._few = asyncio.Semaphore(REPAIRS)
-        self._again: set[str] = set()  # stories to be repaired once more: something came while it was under way
+        self._repairs = Repairs(store, hub, self._keep)
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
         self._refills: dict[str, asyncio.Task[None]] = {}
@@ -136,44 +133,47 @@ class Relay:
             events = await self.store.recent(slug, feed.epoch, feed.floor)
             feed.recall([(event, orjson.dumps(event)) for event in events])
 
-    # The one task
+    def trouble(self, *, stale_ok: bool = False) -> str:
+        """Why readers should go elsewhere, for people; "" = they need not. `stale_ok`: old news is good enough."""
+        why = f" ({self._why})" if self._why else ""
+        if not self.heard.is_set():
+            return f"starting: the store has not been heard yet{why}"
+        if stale_ok:
+            return ""
+        if self.hub.stale_since is not None:
+            seconds = time.time() - self.hub.stale_since / 1000
+            return f"deaf: the store has not been heard for {seconds:.0f} s{why}; the last known state is served"
+        if self._blind.seconds >= self._pace.blind_s:
+            return (
+                f"deaf: the logs' tops were not seen for {self._blind.seconds:.0f} s{why}, "
+                "so messages may be missing; the last known state is served"
+            )
+        return ""
+
+    # The tasks
 
     async def run(self) -> None:
-        """Listen until cancelled; a broken link is mended for as long as it takes."""
-        failures = 0
-        watch = self._spawn(self._watch())
+        """Listen, and watch, until cancelled; a broken link is mended for as long as it takes."""
+        tasks = [
+            keep("hearing the store", self._listen, steady_s=STEADY_S, failed=self._lose),
+            keep("watching the tops", self._watch),
+            keep("counting since the tops were seen", self._blind.run),
+        ]
         try:
-            while True:
-                started = time.monotonic()
-                try:
-                    await self._listen()
-                except Exception as error:
-                    if not isinstance(error, (*LOST, DeafError, RedisError, OSError, TimeoutError, StoppressError)):
-                        log.exception("the relay stumbled; it listens again")
-                    if time.monotonic() - started > STEADY_S:
-                        failures = 0
-                    # One break that heals at once is not worth a word to readers.
-                    if failures or isinstance(error, DeafError):
-                        self._deafen(error)
-                log.debug("subscription lost", extra={"failures": failures})
-                delay = DELAYS_S[min(failures, len(DELAYS_S) - 1)]
-                failures += 1
-                await asyncio.sleep(delay * random.uniform(0.5, 1))
-                try:
-                    await self.store.link.revive()
-                except Exception as error:  # most likely a StoreError: it is still away
-                    self._deafen(error)
+            await asyncio.wait(tasks)
         finally:
-            watch.cancel()
-            for task in tuple(self._tasks):
+            tasks += (*self._tasks, *self._repairs.tasks.values())
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
         """One subscription, from its first confirmation to its end, which is always an exception."""
-        async with subscribed(self.store, self._probe, self._timeout_s) as subscription:
+        async with subscribed(self.store, self._probe, self._timeout_s, self._pace) as subscription:
             # From here on nothing is missed; what was missed before is read now.
-            self.heard.set()
+            if not self.heard.is_set():
+                self._blind.reset()
+                self.heard.set()
             self._heard_at = time.time()
             resync = self._spawn(self._resync())
             try:
@@ -181,17 +181,35 @@ class Relay:
             finally:
                 resync.cancel()
 
+    async def _lose(self, error: Exception, failures: int) -> None:
+        """The subscription ended. One break that heals at once is not worth a word to readers."""
+        if not isinstance(error, StoppressError):
+            log.error("the relay stumbled; it listens again", exc_info=error)
+        if failures or isinstance(error, DeafError) or not self.heard.is_set():
+            self._deafen(error)
+        try:
+            await self.store.link.revive()
+        except Exception as still:  # most likely a StoreError: it is still away
+            self._deafen(still)
+
     def _deafen(self, error: Exception) -> None:
+        self._blame(error)
         if self.deaf_since is None:
             self.deaf_since = round(self._heard_at * 1000)
             self.hub.stale(self.deaf_since)
             log.warning("the store is not heard: %s", error)
 
+    def _blame(self, error: Exception) -> None:
+        """Anybody may ask why, so addresses and paths are left out."""
+        self._why = self.store.link.anonymous(str(error) or type(error).__name__)
+
     async def _resync(self) -> None:
         if repairs := [self.repair(slug) for slug in list(self.hub.feeds)]:
             await asyncio.wait(repairs)  # unlike gather, does not end them when it is ended
+        self._why = ""
         if self.deaf_since is not None:
             self.deaf_since = None
+            self._blind.reset()  # all tops were seen just now
             self.hub.live()
             log.info("the store is heard again")
 
@@ -213,22 +231,10 @@ class Relay:
         if event is None:
             log.error("a message that is no event was ignored", extra={"slug": slug})
             return
-        if event["type"] != "reset" and self._fold(slug, feed, event, data):
+        if event["type"] != "reset" and self._repairs.fold(slug, feed, event, data):
             return
         if (event["epoch"], event["seq"]) != feed.position:
             self.repair(slug)
-
-    def _fold(self, slug: str, feed: Feed, event: dict[str, Any], payload: bytes) -> bool:
-        """Take the event in; False = something else must be done: a hole, another epoch, or a fold that broke."""
-        try:
-            feed.apply(event, payload)
-        except ValueError:
-            return False
-        except Exception:  # one event, of another version say, must not end the hearing of all stories
-            log.exception("an event could not be taken in; the story is read anew", extra={"slug": slug})
-            feed.doubt()
-            return False
-        return True
 
     # Loading and mending
 
@@ -260,63 +266,8 @@ class Relay:
             del self._unknown[slug]
 
     def repair(self, slug: str) -> asyncio.Task[None]:
-        """Bring a loaded story up to the log's top; one at a time, what comes meanwhile is read in a second round."""
-        task = self._repairs.get(slug)
-        if task is None:
-            task = self._repairs[slug] = self._spawn(self._repair(slug))
-        else:
-            self._again.add(slug)
-        return task
-
-    async def _repair(self, slug: str) -> None:
-        failures = 0
-        try:
-            while (feed := self.hub.feeds.get(slug)) is not None:
-                self._again.discard(slug)
-                try:
-                    async with self._few:
-                        await self._mend(slug, feed)
-                except NotFoundError:
-                    log.error("a story has vanished from the store; its last state is served", extra={"slug": slug})
-                    return
-                except StoppressError as error:
-                    log.warning("a story could not be read: %s", error, extra={"slug": slug})
-                    await asyncio.sleep(DELAYS_S[min(failures, len(DELAYS_S) - 1)] * random.uniform(0.5, 1))
-                    failures += 1
-                    continue
-                if slug not in self._again:
-                    return
-        finally:
-            del self._repairs[slug]
-            self._again.discard(slug)
-
-    async def _mend(self, slug: str, feed: Feed) -> None:
-        position = feed.position
-        try:
-            events = await self.store.events(slug, position.epoch, position.seq)
-            if events is not None:
-                self._catch_up(slug, feed, events)
-                return
-            state = await self.store.load(slug, self._keep)
-            if state.epoch == position.epoch and state.seq < position.seq:
-                # We hold events that the log does not: it lost them and will give their numbers to others.
-                await self.store.renew(slug, position.epoch, force=True)
-                state = await self.store.load(slug, self._keep)
-        except StoryGoneError as gone:
-            view = {**feed.state.story, "status": "deleted", "pinned_post_id": None}
-            state = StoryState(gone.epoch, gone.seq, view, [], None, [], self._keep)
-            if feed.deleted and feed.position == (gone.epoch, gone.seq):
-                return
-        if state.epoch == feed.epoch and state.seq < feed.seq:
-            self._again.add(slug)  # live messages came closer meanwhile
-        else:
-            feed.replace(state)
-
-    def _catch_up(self, slug: str, feed: Feed, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            if not self._fold(slug, feed, event, orjson.dumps(event)):  # replaced meanwhile
-                self._again.add(slug)
-                return
+        """Bring a loaded story up to the log's top."""
+        return self._repairs.start(slug)
 
     def _short(self, slug: str) -> asyncio.Task[None]:
         """Deletions ate into what is held: read more, once for all who ask; readers notice nothing."""
@@ -341,28 +292,39 @@ class Relay:
     # Now and then
 
     async def _watch(self) -> None:
-        """Look at the tops, let go of idle stories, and once put the index in order."""
+        """Put the index in order, then look at the tops now and then, and let go of idle stories."""
         await self.heard.wait()
-        with contextlib.suppress(StoppressError, RedisError):
-            await self.store.repair_index()
+        is_in_order = False
         while True:
-            await asyncio.sleep(TOP_S * random.uniform(0.8, 1.2))
+            await asyncio.sleep(self._pace.top_s * random.uniform(0.8, 1.2))
             self._let_go()
-            with contextlib.suppress(StoppressError, RedisError):
+            try:
+                if not is_in_order:
+                    await self.store.repair_index()
+                    is_in_order = True
                 await self.check_tops()
+            except StoppressError as error:  # away, or it refuses: red if it lasts
+                self._blame(error)
+            else:
+                self._blind.reset()
 
     async def check_tops(self) -> None:
-        """Repair every loaded story whose log has another top than its feed."""
+        """Repair every loaded story whose log has another top than its feed, or none that can be read."""
         before = {slug: feed.position for slug, feed in self.hub.feeds.items()}
-        for slug, (epoch, seq) in zip(before, await self.store.top(list(before)), strict=True):
+        for slug, top in zip(before, await self.store.top(list(before)), strict=True):
             feed = self.hub.feeds.get(slug)
-            if feed is not None and (epoch != feed.epoch or seq > feed.seq or seq < before[slug].seq):
+            if feed is None:
+                continue
+            if isinstance(top, UnreadableError):
+                log.warning("%s; it is read anew", top, extra={"slug": slug})
+                self.repair(slug)
+            elif top[0] != feed.epoch or top[1] > feed.seq or top[1] < before[slug].seq:
                 self.repair(slug)
 
     def _let_go(self) -> None:
         now = time.monotonic()
         for slug, feed in list(self.hub.feeds.items()):
-            if feed.readers or slug in self._repairs:
+            if feed.readers or slug in self._repairs.tasks:
                 self._used[slug] = now
             elif now - self._used.get(slug, 0) > self._idle_s and self.hub.drop(slug):
                 self._used.pop(slug, None)

@@ -7,6 +7,7 @@ The log is the truth that hubs resume from; the channel only wakes them. Positio
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from redis.exceptions import ResponseError
 
 from ..hub.state import StoryState
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError
@@ -24,16 +24,18 @@ from ..newsroom.times import format_time, kept_time, parse_time
 from ..settings import Settings
 from .asker import Asker
 from .keys import Keys
-from .link import LOST, Link
+from .link import Link
 from .records import (
     Committed,
     StaleStoryError,
     StoredStory,
     StoryGoneError,
+    UnreadableError,
     commit_arguments,
     event_of,
     fresh_epoch,
     pairs,
+    position_of,
     post_arguments,
     post_of,
     refusal,
@@ -42,10 +44,11 @@ from .records import (
     unpacked,
 )
 
+log = logging.getLogger(__name__)
 KEEP_ANSWERS_S = 24 * 3600
 ROUNDS = 100  # of moving by a millisecond, of renewing an epoch: each is lost only to another writer
 
-__all__ = ["Committed", "StaleStoryError", "Store", "StoredStory", "StoryGoneError"]
+__all__ = ["Committed", "StaleStoryError", "Store", "StoredStory", "StoryGoneError", "UnreadableError"]
 
 
 class Store:
@@ -57,6 +60,7 @@ class Store:
         self.keys = Keys(link.settings.prefix)
         self.client = link.client
         self._ask = Asker(link, self.keys)
+        self.once = self._ask.once  # for what is soon out of date: StoreError at once
 
     @classmethod
     async def open(cls, settings: Settings) -> Store:
@@ -71,7 +75,7 @@ class Store:
     async def story(self, slug: str) -> StoredStory:
         """Raises NotFoundError, or GoneError when it was deleted."""
         _, epoch, seq, doc, totals, *_ = await self._story_script("load", slug, keep=0)
-        return StoredStory(story_of(doc), totals_of(totals), epoch.decode(), int(seq))
+        return StoredStory(story_of(slug, doc), totals_of(slug, totals), epoch.decode(), int(seq))
 
     async def stories(self) -> list[StoredStory]:
         """Every story of the index that is not deleted, by slug."""
@@ -88,19 +92,19 @@ class Store:
         held = await self._ask.call("hget", self.keys.of(slug, "posts"), id)
         if held is None:
             raise NotFoundError(f"there is no post {id} in {slug}")
-        return post_of(held)
+        return post_of(slug, held)
 
     async def revision(self, slug: str, id: str, version: int) -> Post:
         """One version; NotFoundError when there is none, or it was purged."""
         held = await self._ask.call("hget", self.keys.of(slug, "revisions"), f"{id}:{version}")
         if held is None:
             raise NotFoundError(f"there is no version {version} of post {id} in {slug}")
-        return post_of(held)
+        return post_of(slug, held)
 
     async def revisions(self, slug: str, id: str) -> list[Post]:
         """Every version that is kept, oldest first."""
         held = await self._ask.read("revisions", slug, id=id)
-        return [post_of(one) for one in reversed(held)]
+        return [post_of(slug, one) for one in reversed(held)]
 
     async def page(self, slug: str, before: str = "", limit: int = 50) -> tuple[list[Post], bool]:
         """Listed posts, newest first, older than the post `before`; and whether more are to come."""
@@ -108,18 +112,18 @@ class Store:
         if before:
             below = f"({parse_time((await self.post(slug, before)).sort_time)}"
         held = await self._ask.read("page", slug, below=below, count=limit + 1)
-        return [post_of(one) for one in held[:limit]], len(held) > limit
+        return [post_of(slug, one) for one in held[:limit]], len(held) > limit
 
     async def newer(self, slug: str, after: str, limit: int = 50) -> tuple[list[Post], bool]:
         """The listed posts next above the post `after`, newest first; and whether there are more above them."""
         above = f"({parse_time((await self.post(slug, after)).sort_time)}"
         held = await self._ask.read("newer", slug, above=above, count=limit + 1)
-        return [post_of(one) for one in reversed(held[:limit])], len(held) > limit
+        return [post_of(slug, one) for one in reversed(held[:limit])], len(held) > limit
 
     async def deleted(self, slug: str, events: int = 1000) -> list[Post]:
         """Tombstones of the posts that were deleted in the last `events`, last one first."""
         held = await self._ask.read("deleted", slug, events=events)
-        return [post for post in map(post_of, held) if post.status == "deleted"]
+        return [post for post in (post_of(slug, one) for one in held) if post.status == "deleted"]
 
     async def load(self, slug: str, keep: int) -> StoryState:
         """What a hub holds: the newest `keep` posts, the pinned one, all key events. NotFoundError, GoneError."""
@@ -128,10 +132,10 @@ class Store:
         return StoryState(
             epoch.decode(),
             int(seq),
-            story_view(story_of(doc), totals_of(totals)),
-            [public_post(slug, post_of(one)) for one in posts],
-            public_post(slug, post_of(pinned)) if pinned else None,
-            [key_event(public_post(slug, post_of(one))) for one in marks],
+            story_view(story_of(slug, doc), totals_of(slug, totals)),
+            [public_post(slug, post_of(slug, one)) for one in posts],
+            public_post(slug, post_of(slug, pinned)) if pinned else None,
+            [key_event(public_post(slug, post_of(slug, one))) for one in marks],
             keep,
         )
 
@@ -173,21 +177,21 @@ class Store:
         for entry_id, fields in answer[3]:
             entry = {name.decode(): held for name, held in pairs(fields)}
             seq = int(entry_id.partition(b"-")[0])
-            read[seq] = event_of(slug, epoch, seq, entry, texts, posts)
+            try:
+                read[seq] = event_of(slug, epoch, seq, entry, texts, posts)
+            except (LookupError, ValueError, UnreadableError) as error:  # then the story is read as it stands
+                log.error("entry %d of the log cannot be read: %r", seq, error, extra={"slug": slug})
+                read[seq] = None
         return read if max(read, default=after) == int(answer[2]) else None
 
-    async def top(self, slugs: Sequence[str]) -> list[tuple[str, int]]:
-        """The newest position of each story; ("", 0) where there is none."""
+    async def top(self, slugs: Sequence[str]) -> list[tuple[str, int] | UnreadableError]:
+        """The newest position of each story; ("", 0) where there is none; an error where one cannot be read."""
         pipe = self.client.pipeline(transaction=False)
         for slug in slugs:
             pipe.hmget(self.keys.of(slug, "meta"), "epoch", "seq")
-        try:
+        with self.link.ours(self.keys.of("*", "meta")):
             found = await pipe.execute() if slugs else []
-        except LOST as error:
-            raise self.link.unreached(error) from error
-        except ResponseError as error:
-            raise self.link.refused(error) from error
-        return [(epoch.decode(), int(seq)) if epoch else ("", 0) for epoch, seq in found]
+        return [position_of(slug, *held) for slug, held in zip(slugs, found, strict=True)]
 
     async def renew(self, slug: str, was: str, *, force: bool = False) -> str:
         """Begin a new epoch, if `was` is still the story's and its log is lost; returns the epoch that stands.
@@ -198,6 +202,7 @@ class Store:
         answer = await self._ask.read("renew", slug, **arguments)
         if answer[0] != b"ok":
             raise NotFoundError(f"there is no story {slug}")
+        _unwoken(slug, answer[2])
         return answer[1].decode()
 
     # Writing
@@ -209,6 +214,8 @@ class Store:
         TryAgainError (with `key`) when the link broke and nobody knows; StoreError when nothing was done.
         """
         given, key = key, key or secrets.token_urlsafe(16)
+        if change.story and not change.story_was:
+            await self._index(slug)
         story_was = msgspec.json.encode(change.story_was) if change.story_was else b""
         if change.post and is_listed(change.post):
             # The order is kept in milliseconds; a change keeps its own copy, because a tie moves it.
@@ -221,22 +228,24 @@ class Store:
             if word == b"ok":
                 break
             if word == b"replay":
-                replay = await self.answer(slug, key, fingerprint)
+                try:
+                    replay = await self.answer(slug, key, fingerprint)
+                except StoreError as error:
+                    raise self.link.uncertain(given, error.detail) from error
                 if replay is None:
                     continue  # it ran out between the two
-                await self._indexed(slug, change)
                 return replay
             if word == b"same":
                 _, epoch, seq, totals, post = answer
-                held = post_of(post)
+                held = post_of(slug, post)
                 if held.status == "deleted":
                     raise GoneError(f"post {held.id} was deleted; an id never returns: choose another")
-                same = Committed(epoch.decode(), int(seq), held, True, totals_of(totals))
+                same = Committed(epoch.decode(), int(seq), held, True, totals_of(slug, totals))
                 return await self.settle(slug, given, fingerprint, same)
             if word == b"tie":
                 assert change.post
                 change.post.sort_time = kept_time(int(answer[1]), "sort_time")
-            elif word == b"stale" and story_of(answer[1]) == change.story_was:
+            elif word == b"stale" and story_of(slug, answer[1]) == change.story_was:
                 story_was = answer[1]  # the same story, written with other bytes by another release
             elif word == b"lost":
                 await self.renew(slug, answer[1].decode())
@@ -244,11 +253,11 @@ class Store:
                 raise refusal(slug, change, answer)
         else:
             raise ConflictError(f"{slug} is being changed faster than this change can be placed; try it again")
-        _, epoch, seq, totals = answer
-        await self._indexed(slug, change)
+        _, epoch, seq, totals, why = answer
+        _unwoken(slug, why)
         if change.erase:
             await self.link.rewrite()
-        return Committed(epoch.decode(), int(seq), change.post, False, totals_of(totals), change.story)
+        return Committed(epoch.decode(), int(seq), change.post, False, totals_of(slug, totals), change.story)
 
     async def settle(self, slug: str, key: str, fingerprint: str, done: Committed) -> Committed:
         """Have a key remember that its request changed nothing; or what it was answered before, if it was."""
@@ -262,7 +271,7 @@ class Store:
         kept = await self._ask.call("get", self.keys.answer(slug, key)) if key else None
         if kept is None:
             return None
-        asked, done, id, version = unpacked(kept)
+        asked, done, id, version = unpacked(slug, kept)
         if asked != fingerprint:
             raise ConflictError("Idempotency-Key: was used for another request already; take a new one for this")
         if id:
@@ -281,7 +290,7 @@ class Store:
             prints = await self._ask.call("hmget", self.keys.of(slug, "created"), some)
             for id, post, created in zip(some, posts, prints, strict=True):
                 if post is not None:
-                    found[id] = (post_of(post), (created or b"").decode())
+                    found[id] = (post_of(slug, post), (created or b"").decode())
         return found
 
     async def import_batch(
@@ -294,6 +303,8 @@ class Store:
         a post that is stored with the same fingerprint is skipped; with another, ConflictError.
         """
         posts = [msgspec.structs.replace(post) for post in posts]
+        if story:
+            await self._index(slug)
         for _ in range(ROUNDS):
             arguments = self._common(slug) | {
                 "at": format_time(time.time_ns() // 1_000_000),
@@ -312,8 +323,7 @@ class Store:
             answer = await self._ask.send("import", slug, arguments)
             word = answer[0]
             if word == b"ok":
-                if story:
-                    await self._index(slug)
+                _unwoken(slug, answer[5])
                 return int(answer[3]), int(answer[4])
             if word == b"ties":
                 for index, free in pairs(answer[1]):
@@ -324,28 +334,19 @@ class Store:
                 raise refusal(slug, None, answer)
         raise ConflictError(f"{slug} is being changed faster than posts can be placed; try the import again")
 
-    # The index of stories, written in a second step that may be repeated
+    # The index of stories. An entry without a story is overlooked, a story without an entry would be: so it comes first
 
     async def repair_index(self) -> int:
-        """Find stories whose index entry was lost between two steps; returns how many entries were missing."""
+        """Find stories whose index entry was lost; returns how many entries were missing."""
         found: set[str] = set()
         pattern = self.keys.of("*", "meta")
-        try:
+        with self.link.ours(self.keys.stories):
             async for name in self.client.scan_iter(match=pattern, count=1000):
                 found.add(self.keys.slug(name.decode()))
             return int(await self.client.sadd(self.keys.stories, *found)) if found else 0
-        except LOST as error:
-            raise self.link.unreached(error) from error
-
-    async def _indexed(self, slug: str, change: Change) -> None:
-        if change.story and not change.story_was:
-            await self._index(slug)
 
     async def _index(self, slug: str) -> None:
-        try:
-            await self.client.sadd(self.keys.stories, slug)
-        except LOST:
-            return  # the story is kept; `repair_index` of the next hub enters it
+        await self._ask.call("sadd", self.keys.stories, slug)
 
     # Tokens
 
@@ -387,3 +388,9 @@ class Store:
         """What every writing script is told."""
         events = self.settings.log_events
         return {"fresh": fresh_epoch(), "log_events": events, "channel": self.keys.channel(slug)}
+
+
+def _unwoken(slug: str, why: bytes) -> None:
+    """What was stored and told to nobody is found by the hubs' own look at the tops."""
+    if why:
+        log.warning("the hubs were not woken: %s", why.decode(errors="replace"), extra={"slug": slug})

@@ -9,24 +9,22 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from redis.exceptions import RedisError
-
+from ..newsroom.errors import StoreError
 from .store import Store
 
 KEEP_S = 4  # three renewals missed
-_AWAY = (RedisError, OSError, TimeoutError)
 
 
 async def announce(store: Store, address: str) -> None:
     """Readers of this store are served at `address`; without effect while the store is away."""
-    with contextlib.suppress(*_AWAY):
-        await store.client.set(_key(store), address, ex=KEEP_S)
+    with contextlib.suppress(StoreError):
+        await store.once("set", _key(store), address, ex=KEEP_S)
 
 
 async def known(store: Store) -> str:
     """Where a server of this machine serves this store's readers now; "" if none is known."""
-    with contextlib.suppress(*_AWAY):
-        held = (await store.client.get(_key(store)) or b"").decode(errors="replace")
+    with contextlib.suppress(StoreError):
+        held = (await store.once("get", _key(store)) or b"").decode(errors="replace")
         if held.startswith(("http://", "https://")) and held.isprintable():
             return held
     return ""

@@ -15,6 +15,7 @@ from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.position import Position
 from ..hub.reader import Reader
+from ..tasks import keep
 from .addresses import Addresses
 from .clock import now_ms
 from .connection import Connections
@@ -53,7 +54,7 @@ class Pump:
         """`Feed.join`, and the sweep runs. `address`: if readers of one are to be counted."""
         self.addresses.add(reader, address)
         if self._sweeping is None or self._sweeping.done():
-            self._sweeping = asyncio.create_task(self._sweep())
+            self._sweeping = keep("the sweep", self._sweep)
         return feed.join(reader, position)
 
     def leave(self, feed: Feed, reader: Reader) -> None:

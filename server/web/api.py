@@ -87,6 +87,13 @@ class Call:
         return text in ("true", "1")
 
 
+def _sorry(request: Request, error: StoppressError) -> Response:
+    key = request.headers.get("idempotency-key", "")
+    if error.status >= 500 and key:
+        error.extra.setdefault("key", key[:128])  # to try again with, whether it was done or not
+    return problem(error)
+
+
 Handler = Callable[[Call], Awaitable[Response]]
 
 
@@ -103,15 +110,13 @@ class Resource:
         try:
             answer = await self._answer(request)
         except StoppressError as error:
-            key = request.headers.get("idempotency-key", "")
-            if error.status == 503 and key:
-                error.extra.setdefault("key", key[:128])  # to try again with, whether it was done or not
-            answer = problem(error)
+            answer = _sorry(request, error)
         except ClientDisconnect:
             return
         except Exception:
             log.exception("the API failed: %s %s", request.method, request.url.path)
-            answer = problem(StoppressError("the server made a mistake and logged it; the outcome is unknown"))
+            mistake = StoppressError("the server made a mistake and logged it; the outcome is unknown")
+            answer = _sorry(request, mistake)
         await answer(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:

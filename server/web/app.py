@@ -27,6 +27,7 @@ from ..newsroom.errors import NotFoundError, StoppressError, StoreError
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
+from ..tasks import keep
 from ..transport.sse import live_events
 from ..transport.websocket import live_socket
 from . import api
@@ -115,7 +116,7 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
     }
     for name, part in parts.items():
         setattr(app.state, name, part)
-    tasks = [asyncio.create_task(relay.run(), name="relay"), asyncio.create_task(board.run(), name="stats")]
+    tasks = [keep("the relay", relay.run), keep("the statistics", board.run)]
     try:
         yield
     finally:

@@ -118,14 +118,10 @@ class Operations:
 
     async def readyz(self, request: Request) -> Response:
         """503 with the reason; `?stale=ok` overlooks deafness, for what is held can still be served."""
-        reason = ""
         if self._hub.is_draining:
             reason = "draining: this worker is stopping"
-        elif not self._relay.heard.is_set():
-            reason = "starting: the store has not been heard yet"
-        elif self._hub.stale_since is not None and request.query_params.get("stale") != "ok":
-            seconds = time.time() - self._hub.stale_since / 1000
-            reason = f"deaf: the store has not been heard for {seconds:.0f} s; the last known state is served"
+        else:
+            reason = self._relay.trouble(stale_ok=request.query_params.get("stale") == "ok")
         return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200, NEVER)
 
 

@@ -20,9 +20,11 @@ from redis.exceptions import RedisError
 
 from ..hub.hub import Hub
 from ..hub.stats import Histogram
+from ..newsroom.errors import StoreError
 from ..newsroom.times import format_time
 from ..store.store import Store
 from ..store.whereabouts import announce
+from ..tasks import keep
 from .metrics import LATENCIES, families, resident_bytes, whole
 
 log = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ class Board:
 
     async def run(self) -> None:
         """Until cancelled: sample, tell the others, merge."""
-        listening = asyncio.create_task(self._listen())
+        listening = keep("hearing the other workers", self._listen)
         try:
             while True:
                 self.refresh()
@@ -152,8 +154,8 @@ class Board:
             self._heard[worker] = (time.monotonic(), told)
 
     async def _tell(self, told: dict[str, Any]) -> None:
-        with contextlib.suppress(RedisError, OSError, TimeoutError):  # the relay says when the store is away
-            await self._store.client.publish(self._channel, orjson.dumps(told))
+        with contextlib.suppress(StoreError):  # the relay says when the store is away
+            await self._store.once("publish", self._channel, orjson.dumps(told))
 
     async def _listen(self) -> None:
         while True:

@@ -22,3 +22,8 @@ def draft(id: str, text: str = "x", now: int = 0, **fields: object) -> Change:
     return rules.publish(
         made, id=id, html=f"<p>{text}</p>", text=text, now=NOW + now, created=str(crc32(text.encode()))
     )
+
+
+def where(store: Store) -> str:
+    """The path of its server's socket."""
+    return store.link.embedded.socket_path if store.link.embedded else store.settings.redis.removeprefix("unix://")

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from newsdesk import create, draft
+from newsdesk import create, draft, where
 
 from proxy import UP, Proxy, proxying
 from stoppress.newsroom.errors import StoreError, TryAgainError
@@ -37,8 +37,7 @@ def lose_answers(made: Proxy, count: int) -> None:
 @pytest.fixture
 async def between(store: Store) -> AsyncIterator[tuple[Proxy, Store]]:
     """A store that reaches its server through a proxy."""
-    path = store.link.embedded.socket_path if store.link.embedded else store.settings.redis.removeprefix("unix://")
-    async with proxying(path) as made:
+    async with proxying(where(store)) as made:
         redis = f"redis://127.0.0.1:{made.port}"
         far = await Store.open(dataclasses.replace(store.settings, redis=redis, store_timeout_s=1))
         yield made, far

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import time
@@ -12,9 +13,10 @@ from itertools import count
 
 import orjson
 import pytest
-from newsdesk import NOW, create, draft
+from newsdesk import NOW, create, draft, where
 from redis.exceptions import RedisError
 
+from proxy import DOWN, proxying
 from stoppress.hub.hub import Hub, Limits
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
@@ -22,9 +24,9 @@ from stoppress.hub.state import StoryState
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import GoneError, NotFoundError
 from stoppress.settings import Settings
-from stoppress.store import subscription as module
 from stoppress.store.relay import Relay
 from stoppress.store.store import Store
+from stoppress.store.subscription import Pace
 from support import runs
 
 
@@ -51,7 +53,9 @@ class Listener(Reader):
 
 
 @contextlib.asynccontextmanager
-async def relaying(store: Store, name: str = "w1") -> AsyncIterator[Relay]:
+async def relaying(
+    store: Store, name: str = "w1", *, settings: Settings | None = None, pace: Pace | None = None
+) -> AsyncIterator[Relay]:
     hub = Hub(Limits())
 
     def work() -> None:
@@ -59,7 +63,7 @@ async def relaying(store: Store, name: str = "w1") -> AsyncIterator[Relay]:
             pass
 
     hub.on_work = lambda: asyncio.get_running_loop().call_soon(work)
-    relay = Relay(store, hub, store.settings, name)
+    relay = Relay(store, hub, settings or store.settings, name, pace=pace)
     task = asyncio.create_task(relay.run())
     await asyncio.wait_for(relay.heard.wait(), 10)
     try:
@@ -178,8 +182,7 @@ async def test_a_killed_store_is_survived_by_readers(short_dir, until) -> None:
 
 async def test_deletions_refill_what_a_page_shows(store: Store, until) -> None:
     await create(store)
-    async with relaying(store) as relay:
-        relay._keep = 6
+    async with relaying(store, settings=dataclasses.replace(store.settings, backlog=3)) as relay:
         relay.hub.limits = Limits(backlog=3)
         for n in range(12):
             await store.commit("fire", draft(f"p{n}", now=n))
@@ -222,13 +225,18 @@ class Held:
         return answer
 
 
-async def no_tops() -> None:
-    """The second path, which would hide that the first one failed."""
+@pytest.fixture
+async def one_path(store: Store) -> AsyncIterator[Relay]:
+    """A relay without the second path, which would hide that the first one failed."""
+    async with relaying(store, pace=Pace(top_s=3600)) as made:
+        yield made
 
 
-async def test_what_comes_while_a_story_is_loaded_is_not_lost(relay: Relay, store: Store, until, monkeypatch) -> None:
+async def test_what_comes_while_a_story_is_loaded_is_not_lost(
+    one_path: Relay, store: Store, until, monkeypatch
+) -> None:
+    relay = one_path
     await create(store)
-    monkeypatch.setattr(relay, "check_tops", no_tops)
     monkeypatch.setattr(store, "load", held := Held(store.load))
     loading = asyncio.create_task(relay.ensure("fire"))
     await held.asked.wait()
@@ -266,10 +274,10 @@ async def test_a_worker_that_comes_later_resumes_from_the_log(relay: Relay, stor
     assert events[1]["type"] == "post.withdrawn"
 
 
-async def test_what_comes_while_a_gap_is_read_is_not_lost(relay: Relay, store: Store, until, monkeypatch) -> None:
+async def test_what_comes_while_a_gap_is_read_is_not_lost(one_path: Relay, store: Store, until, monkeypatch) -> None:
+    relay = one_path
     await create(store)
     feed = await relay.ensure("fire")
-    monkeypatch.setattr(relay, "check_tops", no_tops)
     monkeypatch.setattr(store, "events", held := Held(store.events))
     handled: list[int] = []
     handle = relay._handle
@@ -417,43 +425,44 @@ async def test_the_relay_outlives_what_nobody_thought_of(relay: Relay, store: St
     assert stumbled == ["fire"]
 
 
-async def swallow(_subscription: module.Subscription) -> None:
-    """A probe that never comes back."""
+QUICK = Pace(tick_s=0.1, probe_s=0.2, deaf_s=0.6)
 
 
-async def test_deaf_is_noticed_and_mended(relay: Relay, store: Store, until, monkeypatch) -> None:
+async def test_deaf_is_noticed_and_mended(store: Store, until) -> None:
     """The link stays up and swallows everything, as a half-open one does."""
     await create(store)
-    feed = await relay.ensure("fire")
-    reader = Listener(relay.hub, feed)
-    monkeypatch.setattr(module, "PROBE_S", 0.2)
-    monkeypatch.setattr(module, "DEAF_S", 0.6)
-    monkeypatch.setattr(module, "TICK_S", 0.1)
-    send = module.Subscription._send_probe
-    monkeypatch.setattr(module.Subscription, "_send_probe", swallow)
-    await until(lambda: relay.deaf_since is not None)
-    await until(lambda: any(message["type"] == "stale" for message in reader.heard))
-    monkeypatch.setattr(module.Subscription, "_send_probe", send)
-    await until(lambda: relay.deaf_since is None)
-    await until(lambda: any(message["type"] == "live" for message in reader.heard))
+    async with proxying(where(store)) as proxy:
+        far = await Store.open(
+            dataclasses.replace(store.settings, redis=f"redis://127.0.0.1:{proxy.port}", store_timeout_s=1)
+        )
+        async with relaying(far, pace=QUICK) as relay:
+            reader = Listener(relay.hub, await relay.ensure("fire"))
+            proxy.swallow = {DOWN}
+            await until(lambda: relay.deaf_since is not None)
+            await until(lambda: any(message["type"] == "stale" for message in reader.heard))
+            assert relay.trouble().startswith("deaf: the store has not been heard for")
+            proxy.swallow = set()
+            await until(lambda: relay.deaf_since is None)
+            await until(lambda: any(message["type"] == "live" for message in reader.heard))
+            assert not relay.trouble()
+        await far.aclose()
 
 
-async def test_who_was_suspended_is_not_deaf(relay: Relay, until, monkeypatch) -> None:
-    monkeypatch.setattr(module, "PROBE_S", 0.2)
-    monkeypatch.setattr(module, "DEAF_S", 0.6)
-    monkeypatch.setattr(module, "TICK_S", 0.1)
-    lost: list[Exception] = []
-    monkeypatch.setattr(relay, "_deafen", lost.append)
-    for suspended_s in (0, 1):
-        time.sleep(suspended_s)  # noqa: ASYNC251 -- nothing of a process runs that got SIGSTOP
-        before = relay._heard_at
-        await until(lambda before=before: relay._heard_at > before)
-    assert not lost
+async def test_who_was_suspended_is_not_deaf(store: Store, until, monkeypatch) -> None:
+    async with relaying(store, pace=QUICK) as relay:
+        lost: list[Exception] = []
+        monkeypatch.setattr(relay, "_deafen", lost.append)
+        for suspended_s in (0, 1):
+            time.sleep(suspended_s)  # noqa: ASYNC251 -- nothing of a process runs that got SIGSTOP
+            before = relay._heard_at
+            await until(lambda before=before: relay._heard_at > before)
+        assert not lost
 
 
-async def test_an_idle_story_is_let_go(relay: Relay, store: Store, monkeypatch) -> None:
+async def test_an_idle_story_is_let_go(relay: Relay, store: Store, until, monkeypatch) -> None:
     await create(store)
     feed = await relay.ensure("fire")
+    await until(lambda: not relay._repairs.tasks)  # it may have been told of while it was loaded
     monkeypatch.setattr(relay, "_idle_s", -1.0)
     reader = Listener(relay.hub, feed)
     relay._let_go()

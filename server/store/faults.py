@@ -1,0 +1,111 @@
+"""Faults: the one place where the driver's exceptions are told apart.
+
+Whatever a call on a connection raises is one of these, and there are no others:
+
+    an answer      ResponseError: the server answers, and refuses; `began_to_write` and `missing_right` read it
+    not sent       UnreachedError, and the pool's own ConnectionError: nothing was sent, so nothing happened
+    lost           LostError: the connection broke, perhaps after something was sent on it
+
+Any exception that nobody thought of is a broken connection too, and the connection is thrown away: uvloop raises a
+bare RuntimeError ("the handler is closed") from the next write after a reset, and parsers raise what they like when a
+stream is out of step.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from redis.asyncio import Connection
+from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadingError, NoPermissionError, ResponseError
+from redis.exceptions import ConnectionError as LinkError
+from redis.exceptions import TimeoutError as LateError
+
+LOST = (LinkError, LateError)  # what a broken link raises, sent or not; everything else is an answer
+_ANSWERS = (ResponseError, BusyLoadingError)
+
+
+class UnreachedError(LinkError):
+    """No connection stood, so nothing was sent and nothing happened."""
+
+
+class LostError(LinkError):
+    """A connection broke that stood: what was asked may have been done or not."""
+
+
+class StrangerError(ResponseError):
+    """The server does not let us in: user or password are missing or wrong."""
+
+
+class Guarded:
+    """Makes a connection class of redis-py raise nothing but the above."""
+
+    async def connect(self) -> None:
+        try:
+            await super().connect()  # type: ignore[misc]
+        except _ANSWERS:
+            raise
+        except Exception as error:
+            raise UnreachedError(words(error)) from error
+
+    async def can_read(self) -> bool:
+        """The pool asks this of a connection before it gives it out, and opens another one if it raises."""
+        if self._is_closed():
+            raise UnreachedError("the server closed the connection")
+        return await super().can_read()  # type: ignore[misc, no-any-return]
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        if self._is_closed():
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise UnreachedError("the server closed the connection")
+        try:
+            await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
+        except (*_ANSWERS, UnreachedError):  # it connects first if it has to
+            raise
+        except Exception as error:
+            raise LostError(words(error)) from error
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*arguments, **options)  # type: ignore[misc]
+        except _ANSWERS:
+            raise
+        except (AuthenticationError, AuthorizationError) as error:  # ConnectionErrors by name, answers by nature
+            raise StrangerError(words(error)) from error
+        except Exception as error:
+            raise LostError(words(error)) from error
+
+    def _is_closed(self) -> bool:
+        """Whether the transport heard of an end that the stream does not tell: after a reset it is not at its end."""
+        writer = self._writer  # type: ignore[attr-defined]
+        return writer is not None and writer.is_closing()
+
+
+def guarded(kind: type[Connection]) -> type[Connection]:
+    return type(kind.__name__, (Guarded, kind), {})
+
+
+def words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def began_to_write(error: ResponseError) -> bool:
+    """Whether a script broke after it began to write. Every other error answer means that nothing was written."""
+    return str(error).startswith("HALFWAY ")
+
+
+def missing_right(error: ResponseError, key: str = "") -> str:
+    """The right that the server's user lacks, as its ACL would grant it; "" if the error is of another kind.
+
+    `key`: the key or channel that the refused command named; the server does not say it.
+    """
+    text = words(error)
+    if text.startswith("NORIGHT "):
+        return text.split()[1]
+    if not isinstance(error, NoPermissionError):
+        return ""
+    # Redis: "this user has no permissions to run the 'info' command", "… to access one of the keys used as arguments";
+    # Valkey: "User ed has no permissions to run the 'info' command", "No permissions to access a key".
+    if command := re.search(r"run the '([^']+)'", text):
+        return f"+{command[1]}"
+    return f"{'&' if 'channel' in text else '~'}{key}"

@@ -1,0 +1,100 @@
+"""Tasks: the one supervisor of work that has no end.
+
+A task that dies of an error nobody expected takes its work with it for good, and nobody notices: so every endless task
+of this program is run by `keep`, which starts it again whatever it dies of. It never decides what an error means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger(__name__)
+
+DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+STEADY_S = 60.0  # work that went on for so long makes the next failure the first of a series
+
+
+class Backoff:
+    """Growing pauses between attempts, with jitter: those who lost the same server do not come back as one.
+
+    `failures`: how many there were since the last `reset`.
+    """
+
+    def __init__(self, delays_s: tuple[float, ...] = DELAYS_S) -> None:
+        self.failures = 0
+        self._delays_s = delays_s
+
+    def reset(self) -> None:
+        self.failures = 0
+
+    async def pause(self) -> None:
+        """Wait after one more failure."""
+        delay_s = self._delays_s[min(self.failures, len(self._delays_s) - 1)]
+        self.failures += 1
+        await asyncio.sleep(delay_s * random.uniform(0.5, 1))
+
+
+async def endless(
+    name: str,
+    work: Callable[[], Awaitable[object]],
+    *,
+    steady_s: float = STEADY_S,
+    failed: Callable[[Exception, int], Awaitable[None]] | None = None,
+) -> None:
+    """Do `work` until cancelled; when it fails or ends, do it again after a pause that grows.
+
+    Of a series of failures the first is logged, with its traceback. `failed` is told of each instead, with the number
+    of failures before it in the series, and then it says what is to be said.
+    """
+    loop = asyncio.get_running_loop()
+    backoff = Backoff()
+    while True:
+        began = loop.time()
+        try:
+            await work()
+        except Exception as error:
+            if loop.time() - began > steady_s:
+                backoff.reset()
+            if failed:
+                await failed(error, backoff.failures)
+            elif not backoff.failures:
+                log.exception("%s failed; it is tried again until it works", name)
+        await backoff.pause()
+
+
+def keep(
+    name: str,
+    work: Callable[[], Awaitable[object]],
+    *,
+    steady_s: float = STEADY_S,
+    failed: Callable[[Exception, int], Awaitable[None]] | None = None,
+) -> asyncio.Task[None]:
+    """A task that does `work` until it is cancelled; see `endless`."""
+    return asyncio.create_task(endless(name, work, steady_s=steady_s, failed=failed), name=name)
+
+
+class Ticks:
+    """How long something has not happened, in seconds that this process really ran.
+
+    By counting its own ticks: a machine that was suspended, or a process that was stopped, has not waited.
+    """
+
+    def __init__(self, tick_s: float) -> None:
+        self._tick_s = tick_s
+        self._count = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._count * self._tick_s
+
+    def reset(self) -> None:
+        """It happened now."""
+        self._count = 0
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._tick_s)
+            self._count += 1
