@@ -13,7 +13,7 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from ..newsroom.errors import StoreError
-from .faults import LOST, LostError, began_to_write, missing_right
+from .faults import LOST, LostError, began_to_write, missing_right, words
 from .keys import Keys
 from .link import Link
 
@@ -108,6 +108,8 @@ class Asker:
         return await script(keys=keys, args=flat)
 
     async def _refused(self, error: RedisError, keys: list[str]) -> StoreError:
+        if words(error).startswith("WRONGTYPE") and len(keys) == 1:
+            error = ResponseError(f"MISTYPED {keys[0]} holds another kind of value")
         right = missing_right(error, keys[0])
         if right == f"~{keys[0]}" and len(keys) > 1:  # one of them; the server does not say which
             with contextlib.suppress(RedisError):

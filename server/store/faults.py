@@ -46,6 +46,8 @@ class Guarded:
         except _ANSWERS:
             raise
         except Exception as error:
+            if isinstance(error.__cause__, ResponseError):  # what was answered to a greeting over a Unix socket
+                raise error.__cause__ from None
             raise UnreachedError(words(error)) from error
 
     async def can_read(self) -> bool:
