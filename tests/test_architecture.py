@@ -121,3 +121,31 @@ def test_a_module_says_what_it_promises_and_stays_small(path: Path) -> None:
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "no docstring"
     lines = text.count("\n")
     assert lines <= LINES, "too long: make two modules of it"
+
+
+def endless_loops(path: Path) -> set[str]:
+    """Async functions of a module that hold a loop which nothing but an error or a cancellation ends."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.AsyncFunctionDef):
+            for loop in ast.walk(node):
+                if isinstance(loop, ast.While) and isinstance(loop.test, ast.Constant) and loop.test.value is True:
+                    ends = (ast.Return, ast.Break)
+                    if not any(isinstance(inner, ends) for inner in ast.walk(loop)):
+                        found.add(node.name)
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "tasks.py"], ids=name_of)
+def test_only_the_supervisor_starts_endless_tasks(path: Path) -> None:
+    """A task that dies takes its work with it for good: `tasks.keep` starts it again. (Seen within a module only.)"""
+    endless = endless_loops(path)
+    unkept = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("create_task", "ensure_future", "_spawn")):
+            work = node.args[0].func if node.args and isinstance(node.args[0], ast.Call) else None
+            name = ast.unparse(work).removeprefix("self.") if work else ""
+            if name in endless:
+                unkept.append(f"line {node.lineno}: {name}")
+
+    assert not unkept, "run it by tasks.keep"

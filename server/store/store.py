@@ -378,7 +378,7 @@ class Store:
             answer = await self._ask.read(name, slug, **arguments)
             if answer[0] == b"lost":
                 await self.renew(slug, answer[1].decode())
-            elif answer[0] in (b"none", b"gone"):
+            elif answer[0] in (b"none", b"gone", b"malformed"):
                 raise refusal(slug, None, answer)
             else:
                 return answer

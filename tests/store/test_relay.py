@@ -22,7 +22,7 @@ from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
 from stoppress.hub.state import StoryState
 from stoppress.newsroom import rules
-from stoppress.newsroom.errors import GoneError, NotFoundError
+from stoppress.newsroom.errors import GoneError, NotFoundError, StoreError
 from stoppress.settings import Settings
 from stoppress.store.relay import Relay
 from stoppress.store.store import Store
@@ -423,6 +423,113 @@ async def test_the_relay_outlives_what_nobody_thought_of(relay: Relay, store: St
     await store.commit("fire", draft("a"))
     await until(lambda: feed.seq == 2)
     assert stumbled == ["fire"]
+
+
+async def test_the_watch_outlives_what_nobody_thought_of(store: Store, until, monkeypatch, caplog) -> None:
+    await create(store)
+    async with relaying(store, pace=Pace(top_s=0.05)) as relay:
+        feed = await relay.ensure("fire")
+        top, stumbled = store.top, list[int]()
+
+        async def stumble(slugs):
+            if len(stumbled) < 2:
+                stumbled.append(1)
+                raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+            return await top(slugs)
+
+        monkeypatch.setattr(store, "top", stumble)
+        monkeypatch.setattr(relay, "_handle", lambda _slug, _data: None)
+        await store.commit("fire", draft("a"))
+        await until(lambda: feed.seq == 2)
+        assert len(stumbled) == 2
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said == ["watching the tops failed; it is tried again until it works"]
+
+
+async def test_a_number_that_is_none_costs_its_story_an_epoch_and_others_nothing(store: Store, until, caplog) -> None:
+    done = await create(store)
+    await create(store, "flood")
+    async with relaying(store, pace=Pace(top_s=0.05)) as relay:
+        feed, other = [await relay.ensure(slug) for slug in ("fire", "flood")]
+        await store.client.hset(store.keys.of("fire", "meta"), "seq", "abc")
+        await until(lambda: feed.epoch != done.epoch)
+        await store.commit("fire", draft("a"))
+        await store.commit("flood", draft("b"))
+        await until(lambda: (feed.seq, other.seq) == (1, 2))
+        assert not relay.trouble()
+    assert "the seq of the story fire is no number in the store but b'abc'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"), [("meta", "post_count", "abc"), ("meta", "doc", "{"), ("posts", "a", '{"id":7}')]
+)
+async def test_a_story_that_cannot_be_read_does_not_keep_the_worker_deaf(
+    store: Store, until, caplog, part: str, field: str, value: str
+) -> None:
+    """Its last state is served, that is said once, and it is read as soon as it is in order."""
+    await create(store)
+    await create(store, "flood")
+    await store.commit("fire", draft("a"))
+    async with relaying(store, pace=Pace(top_s=0.05)) as relay:
+        feed, other = [await relay.ensure(slug) for slug in ("fire", "flood")]
+        key = store.keys.of("fire", part)
+        was = await store.client.hget(key, field)
+        await store.client.hset(key, field, value)
+        relay._deafen(StoreError("it was away"))
+        await store.client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await until(lambda: not relay.trouble())
+        await store.renew("fire", feed.epoch, force=True)  # there is something to read
+        await store.commit("flood", draft("b"))
+        await until(lambda: other.seq == 2 and "cannot be read" in caplog.text)
+        with pytest.raises(StoreError, match="fire"):
+            await store.load("fire", 10)
+        assert feed.state.posts[0]["id"] == "a"
+        await store.client.hset(key, field, was)
+        await until(lambda: feed.seq == 0)
+    said = [record for record in caplog.records if "its last state is served" in record.getMessage()]
+    assert len(said) == 1
+    assert "fire" in said[0].getMessage()
+
+
+async def test_who_does_not_see_the_tops_says_so(store: Store, until, monkeypatch) -> None:
+    """The channel is heard, the second path is not there: messages may be missing, and nobody would know."""
+    await create(store)
+    async with relaying(store, pace=Pace(tick_s=0.05, top_s=0.1, blind_s=0.5)) as relay:
+        await relay.ensure("fire")
+
+        async def away(_slugs):
+            raise StoreError(f"{store.link.place} refuses")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "top", away)
+            await until(lambda: bool(relay.trouble()))
+            assert relay.deaf_since is None
+            assert "the logs' tops were not seen for" in relay.trouble()
+            assert "(the store refuses)" in relay.trouble()
+            assert not relay.trouble(stale_ok=True)
+        await until(lambda: not relay.trouble())
+
+
+async def test_who_may_not_subscribe_says_so(store: Store, until) -> None:
+    """For ever "starting", and the reason was logged once."""
+    prefix, name = store.settings.prefix, f"{store.settings.prefix}-hub"
+    make = ["ACL", "SETUSER", name, "reset", "on", ">pw", f"~{prefix}:*", f"&{prefix}:*", "+@all"]
+    await store.client.execute_command(*make)
+    far = await Store.open(dataclasses.replace(store.settings, redis=f"unix://{name}@{where(store)}?password=pw"))
+    relay = Relay(far, Hub(Limits()), far.settings, "w1")
+    running = asyncio.create_task(relay.run())
+    await until(lambda: "lacks the right" in relay.trouble())
+    assert relay.trouble().startswith("starting: the store has not been heard yet (nothing was done: the user")
+    assert f"lacks the right &{prefix}:{{*}}:events" in relay.trouble()
+    assert where(store) not in relay.trouble()
+    # What it says to do is enough.
+    await store.client.execute_command("ACL", "SETUSER", name, f"&{prefix}:{{*}}:events")
+    await until(lambda: not relay.trouble())
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await far.aclose()
+    await store.client.execute_command("ACL", "DELUSER", name)
 
 
 QUICK = Pace(tick_s=0.1, probe_s=0.2, deaf_s=0.6)
