@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from .model import Post, Story, Totals
+from .label import label
+from .model import Post, Story, Totals, is_blank
 
+_FIRST = {"live": 0, "upcoming": 1, "ended": 2}
 # PROTOCOL: the public post goes "without body, article_body and empty fields".
 _PRIVATE = frozenset({"body", "article_body"})
 _WITHDRAWN = (
@@ -42,11 +44,21 @@ def full_post(slug: str, post: Post) -> dict[str, Any]:
 
 
 def public_post(slug: str, post: Post) -> dict[str, Any]:
-    """A published post without private and empty fields; of a withdrawn one, only that it was there and the note."""
+    """A published post without private and empty fields; of a withdrawn one, only that it was there and the note.
+
+    One without a headline brings its `label`, so that no client has to make one.
+    """
     fields = full_post(slug, post)
     if post.status == "withdrawn":
         return {name: fields[name] for name in _WITHDRAWN if fields[name]}
+    if is_blank(post.headline):
+        fields |= {"headline": "", "label": label(fields)}
     return {name: held for name, held in fields.items() if held and name not in _PRIVATE}
+
+
+def own_date(post: dict[str, Any]) -> str:
+    """When a post was published, else when it was last changed; "" = unknown. Its `sort_time` is a place, no date."""
+    return post.get("date_published") or post.get("date_modified") or ""
 
 
 def is_listed(post: Post) -> bool:
@@ -60,9 +72,19 @@ def story_view(story: Story, totals: Totals) -> dict[str, Any]:
     return {"slug": story.slug, "url": story_url(story.slug), **fields, **msgspec.to_builtins(totals)}
 
 
+def in_order(stories: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Story views as a list shows them: live first, then by when each last changed, unknown last."""
+    stories = sorted(stories, key=lambda story: story["slug"])
+    stories.sort(key=lambda story: story["date_modified"], reverse=True)
+    return sorted(stories, key=lambda story: _FIRST.get(story["status"], len(_FIRST)))
+
+
 def key_event(post: dict[str, Any]) -> dict[str, Any]:
-    """A public post's line in the list of key events."""
+    """A public post's line in the list of key events; `date_modified` stands in where `date_published` is unknown."""
     line = {name: post.get(name, "") for name in ("id", "headline", "date_published", "sort_time", "url")}
+    line["headline"] = label(post)
+    if not line["date_published"] and own_date(post):
+        line["date_modified"] = own_date(post)
     return line
 
 

@@ -10,6 +10,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from .errors import InvalidError
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200  # far from the ends of the calendar, where local time and neighbours leave it
+# English by hand: strftime would follow the process locale, and browsers know neither.
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 _START = datetime(1970, 1, 1)
 _MS = timedelta(milliseconds=1)
 _FIRST_MS = (datetime(FIRST_YEAR, 1, 1) - _START) // _MS
@@ -62,6 +67,12 @@ def format_time(ms: int) -> str:
 def stored_ms(text: str) -> int:
     """What `format_time` made, back: a tenth of `parse_time`'s work, for what is known to have that form."""
     return (datetime.fromisoformat(text[:-1]) - _START) // _MS
+
+
+def in_words(at: str) -> str:
+    """`22 November 2026, 17:58 UTC`: a kept time for people, where no zone is at hand."""
+    moment = datetime.fromisoformat(at[:-1])
+    return f"{moment.day} {MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M} UTC"
 
 
 def kept_time(ms: int, field: str = "time") -> str:
