@@ -32,7 +32,7 @@ from ..newsroom.model import (
     check_text,
     read,
 )
-from ..newsroom.public import full_post, story_view
+from ..newsroom.public import full_post, in_order, story_view
 from ..store.store import Committed, StaleStoryError, Store, StoredStory
 from . import transfer
 from .result import ImportReport, Result
@@ -74,7 +74,8 @@ class Desk:
     # Reading
 
     async def stories(self) -> list[dict[str, Any]]:
-        return [story_view(held.story, held.totals) for held in await self.store.stories()]
+        """Live ones first, then by when they last changed."""
+        return in_order([story_view(held.story, held.totals) for held in await self.store.stories()])
 
     async def story(self, slug: str) -> dict[str, Any]:
         held = await self._story(slug)

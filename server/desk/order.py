@@ -14,8 +14,8 @@ from .lines import Entry, wrong
 def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
     """Give each post without a `sort_time` one that keeps the file's order, whatever its dates say.
 
-    Given ones stay (a tie moves down by 1 ms). A missing one takes the post's `date_published` where that fits
-    between its neighbours, else 1 ms below the line above. `taken`: sort_time in ms → id, of posts stored already.
+    Given ones stay (a tie moves down by 1 ms). A missing one takes the post's own date where that fits between its
+    neighbours, else 1 ms below the line above. `taken`: sort_time in ms → id, of posts stored already.
     """
     # A line's key is its time plus its number. Times that leave each line at least 1 ms below the one above are
     # then exactly keys that never rise down the file, and "1 ms below the line above" is "the same key".
@@ -53,7 +53,7 @@ def _fill(
     """Times for the lines start..stop-1, which have none, with keys from `high` down to `low`."""
     dated = []
     for n in range(start, stop):
-        date = entries[n].post.date_published
+        date = entries[n].post.date_published or entries[n].post.date_modified
         key = min(parse_time(date), now) + n if date else None
         if key is not None and (high is None or key <= high) and (low is None or key >= low):
             dated.append((n, key))

@@ -17,7 +17,7 @@ import orjson
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, TryAgainError
 from ..newsroom.model import Post, Story, Totals
 from ..newsroom.public import is_listed
-from ..newsroom.times import format_time, parse_time
+from ..newsroom.times import parse_time
 from .lines import STORY_FIELDS, Entry, Head, check_file, lines_of, wrong
 from .order import place
 from .result import ImportReport
@@ -101,8 +101,14 @@ async def import_(
     report = ImportReport(len(new), len(entries) - len(new))
     if dry_run or (held and not new):
         return report
-    await _store_all(store, slug, head, held, new, now, progress)
+    await _store_all(store, slug, head, held, new, _newest(entries), progress)
     return report
+
+
+def _newest(entries: list[Entry]) -> str:
+    """When the youngest of the posts was published or changed; "" = nobody knows. The import itself is no news."""
+    dates = (date for entry in entries for date in (entry.post.date_published, entry.post.date_modified))
+    return max(dates, default="")
 
 
 async def _checked(
@@ -125,14 +131,14 @@ async def _store_all(
     head: Head | None,
     held: StoredStory | None,
     new: list[Entry],
-    now: int,
+    newest: str,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     was = held.totals if held else Totals()
-    totals = Totals(version=was.version + 1, date_modified=format_time(now), pinned_post_id=was.pinned_post_id)
+    totals = Totals(version=was.version + 1, date_modified=newest, pinned_post_id=was.pinned_post_id)
     if head:
         totals.version = max(head.version, was.version)
-        totals.date_modified = head.date_modified or totals.date_modified
+        totals.date_modified = head.date_modified or newest
         totals.pinned_post_id = head.pinned or was.pinned_post_id
     done = 0
     batches = _batches(new)

@@ -211,8 +211,8 @@ class Change(Struct, kw_only=True):
     `story_was`: the story it was decided on; None = the story is not touched. `pin`: None = leave, "" = unpin, else
     the id to pin, and `pinned` that post as it was decided on (the script checks that its version still stands, and
     tells it in the event). `unpin_if`: unpin when this id is pinned. `published` and `listed` move the two counters.
-    `touch`: the story's `date_modified` moves to `at`. `erase`: forget every revision of the post.
-    `created`: fingerprint of what the post was created with, kept for its id for ever.
+    `touch`: the story's `date_modified` moves to `at`, or to the date a new post was given. `erase`: forget every
+    revision of the post. `created`: fingerprint of what the post was created with, kept for its id for ever.
     """
 
     type: str

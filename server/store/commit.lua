@@ -1,5 +1,5 @@
 -- One editorial change, all of it or nothing: replay check, expectations, seq, log, key, post, counters, pin, publish.
--- Arguments: durable, fresh (epoch for a new story), type, at, touch, published, listed, [pin, pinned_version,
+-- Arguments: durable, fresh (epoch for a new story), type, at, modified, published, listed, [pin, pinned_version,
 -- pinned (public JSON)], unpin_if, erase, [id, expect, version, post, public, status, sort, marked, created],
 -- [story, story_was, story_status], head (public story without totals, ending in a comma), log_events, channel,
 -- fingerprint, keep_s. KEYS[9]: the idempotency key. Answers ok, epoch, seq, totals, why nobody was woken ('' = all
@@ -44,10 +44,10 @@ if refused then return refused end
 
 add(meta, 'seq', 1)
 add(meta, 'version', 1)
+modify(meta, A.modified, A.modified == A.at, A.id)
 add(meta, 'post_count', A.published)
 add(meta, 'listed_count', A.listed)
 if A.story then meta.doc, meta.status = A.story, A.story_status end
-if A.touch == '1' then meta.date_modified = A.at end
 if A.pin then
   meta.pinned_post_id = A.pin
 elseif A.unpin_if ~= '' and meta.pinned_post_id == A.unpin_if then

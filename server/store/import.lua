@@ -40,16 +40,12 @@ if not is_count(A.version) then return {'uncountable', 'version'} end
 refused = uncountable(meta)
 if refused then return refused end
 
-local changed = creating or #fresh > 0
+local changed = modify(meta, A.date_modified, false, listed > 0) or creating or #fresh > 0
 add(meta, 'post_count', published)
 add(meta, 'listed_count', listed)
 if tonumber(A.version) > tonumber(meta.version) then
   changed = true
   meta.version = A.version
-end
-if A.date_modified > meta.date_modified then
-  changed = true
-  meta.date_modified = A.date_modified
 end
 if A.pinned ~= '' and meta.pinned_post_id == '' and (here[A.pinned] or redis.call('ZSCORE', ORDER, A.pinned)) then
   changed = true

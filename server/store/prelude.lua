@@ -146,6 +146,15 @@ local function publish(payload)
   return type(answer) == 'table' and answer.err or ''
 end
 
+-- The story last changed `at` ('' = unknown), if that is `now` or later than what is known: what is told late happened
+-- when it says. A story without posts had nothing to change, so its first posts say when. True if it moved.
+local function modify(meta, at, now, posts)
+  local known, first = meta.date_modified, posts and meta.listed_count == '0'
+  if at == '' or at == known or not (now or at > known or first) then return false end
+  meta.date_modified = at
+  return true
+end
+
 -- The first millisecond from `ms` on that no other listed post has, and that `used` does not hold.
 local function free_ms(ms, id, used)
   local at = tonumber(ms)

@@ -113,7 +113,7 @@ def commit_arguments(slug: str, change: Change, story_was: bytes) -> dict[str, A
     arguments: dict[str, Any] = {
         "type": change.type,
         "at": change.at,
-        "touch": int(change.touch),
+        "modified": _modified(change),
         "published": change.published,
         "listed": change.listed,
         "unpin_if": change.unpin_if,
@@ -136,6 +136,13 @@ def commit_arguments(slug: str, change: Change, story_was: bytes) -> dict[str, A
         if story_was:
             arguments["story_was"] = story_was
     return arguments
+
+
+def _modified(change: Change) -> str:
+    """When the story changed by it; "" = it did not. A post published with an earlier date is no news of today."""
+    if not change.touch:
+        return ""
+    return min(change.at, change.post.date_modified) if change.post else change.at
 
 
 def _head(story: Story) -> bytes:

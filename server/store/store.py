@@ -298,9 +298,10 @@ class Store:
     ) -> tuple[int, int]:
         """Store posts without an event each; returns how many were added and how many were there already.
 
-        `story` is made if there is none. Of `totals`, version and date_modified are taken over if they are later, the
-        pin if its post is listed and none is pinned. The `last` batch tells the hubs, which read anew. Repeatable:
-        a post that is stored with the same fingerprint is skipped; with another, ConflictError.
+        `story` is made if there is none. Of `totals`, version and date_modified are taken over if they are later
+        (into a story without posts, the date in any case), the pin if its post is listed and none is pinned. The
+        `last` batch tells the hubs, which read anew. Repeatable: a post that is stored with the same fingerprint is
+        skipped; with another, ConflictError.
         """
         posts = [msgspec.structs.replace(post) for post in posts]
         if story:
