@@ -8,11 +8,13 @@
  * change stays the same object, so that a page can see what it need not touch.
  *
  * @typedef {{id: string, version: number, status: string, sort_time: string, url: string, [field: string]: any}} Post
- * @typedef {{id: string, headline?: string, date_published?: string, sort_time: string, url: string}} KeyEvent
+ * @typedef {{id: string, headline?: string, date_published?: string, date_modified?: string, sort_time: string, url: string}} KeyEvent
  * @typedef {{epoch: string, seq: number, story: any, posts: Post[], pinned: Post | null, key_events: KeyEvent[],
  *   older: boolean, newer: boolean}} State
  * @typedef {{type: string, [field: string]: any}} Message
  */
+
+import { label } from "./times.js";
 
 /** The message does not follow on what is held: reconnect from the position, and let the server prove or replace it. */
 export class Gap extends Error {}
@@ -69,8 +71,10 @@ function place({ posts, older, newer }, post) {
 function keyed(held, post) {
   const others = held.filter((entry) => entry.id !== post.id);
   if (post.status !== "published" || !post.is_key_event) return others.length === held.length ? held : others;
+  const published = post.date_published ?? "", modified = post.date_modified;
   const entry = {
-    id: post.id, headline: post.headline ?? "", date_published: post.date_published ?? "", sort_time: post.sort_time, url: post.url,
+    id: post.id, headline: label(post), date_published: published, sort_time: post.sort_time, url: post.url,
+    ...(!published && modified && { date_modified: modified }),
   };
   const before = others.findIndex((other) => other.sort_time < entry.sort_time);
   return others.toSpliced(before < 0 ? others.length : before, 0, entry);

@@ -11,10 +11,11 @@
 import { fold, Gap } from "./fold.js";
 import { h, refill, remember, showPosts, View } from "./render.js";
 import { Line } from "./socket.js";
-import { direction, Times, withCommas } from "./times.js";
+import { direction, label, Times, withCommas } from "./times.js";
 
 const NOTICE_AFTER_MS = 2_500;
 const SPEAK_EVERY_MS = 4_000;
+const QUARTER_MS = 900_000;
 const SEEN_BY = 0.9; // of the screen's height: a post that begins above this line is seen
 const SEEN_PER_10_S = 8; // the server closes a reader that says more than 10
 
@@ -58,11 +59,12 @@ function readPage(from) {
 
 function takeOver() {
   const view = currentView();
-  const byId = new Map(state.posts.map((post) => [post.id, post]));
+  const byId = new Map(state.posts.map((post) => [post.id, post])), days = view.days(state.posts);
   for (const row of list.children) {
     const post = byId.get(/** @type {HTMLElement} */ (row).dataset.key?.slice("post-".length) ?? "");
-    if (post) remember(row, post, view);
+    if (post) remember(row, post, view, days.get(post.id) ?? "");
   }
+  awaitNewYear(view.year);
   pill.addEventListener("click", answerPill);
   $("sort").addEventListener("click", chooseSort);
   $("keys").addEventListener("click", jump);
@@ -77,6 +79,14 @@ function takeOver() {
 
 function currentView() {
   return new View(state.story, times, focus);
+}
+
+/** From New Year on, a date of the old year says so. In every zone a year begins on a quarter of an hour.
+ * @param {string} year */
+function awaitNewYear(year) {
+  const now = currentView().year;
+  if (now !== year) paint();
+  setTimeout(() => awaitNewYear(now), QUARTER_MS - Date.now() % QUARTER_MS);
 }
 
 function position() {
@@ -114,7 +124,7 @@ function message(received) {
   root.dataset.epoch = state.epoch;
   root.dataset.seq = String(state.seq);
   paint({ inserting: meet(before, received) });
-  if (!times.knows(state.story)) freshZones();
+  if (!times.isEnough) freshZones();
   const live = received.type !== "snapshot" && received.type !== "resumed";
   for (const event of received.type === "resumed" ? received.events : [received]) painted(event, live);
 }
@@ -135,7 +145,7 @@ function meet(before, received) {
   const inserting = sort === "newest" && fresh.length > 0 && atTop();
   if (!isWindow()) for (const post of fresh) (sort === "oldest" || inserting ? elsewhere : waiting).add(post.id);
   if (fresh.length) {
-    speak(fresh.length === 1 ? `New post: ${fresh[0].headline ?? ""}` : `${fresh.length} new posts. Latest: ${fresh[0].headline ?? ""}`);
+    speak(fresh.length === 1 ? `New post: ${label(fresh[0])}` : `${fresh.length} new posts. Latest: ${label(fresh[0])}`);
   }
   return inserting;
 }
@@ -225,7 +235,7 @@ function showPill() {
   }
   const row = rowOf(pillTarget() ?? "");
   pill.classList.toggle("points-down", row !== null && isBelow(row));
-  document.title = `${count ? `(${count}) ` : ""}${state.story.headline}`;
+  document.title = `${count ? `(${count}) ` : ""}${currentView().title(state.posts)}`;
 }
 
 /** The post that the pill leads to: the newest, or in oldest-first order the first that was not seen. */
@@ -356,8 +366,8 @@ function showStale(since) {
 }
 
 function lastUpdate() {
-  const at = state.story.date_modified;
-  return at ? times.inZones(at, state.story)[0] : "unknown";
+  const at = state.story.date_modified, { today, year, zone } = currentView();
+  return at ? times.nearTime(at, today, year, zone) : "unknown";
 }
 
 let quietTimer = 0;
@@ -382,11 +392,11 @@ function speak(text) {
 
 // What only a fresh page can tell
 
-/** The story asks for zones that the page's table lacks. */
+/** The story asks for zones, or its posts for years, that the page's table lacks. */
 async function freshZones() {
   const fresh = await fetchPage(state.seq);
   if (!fresh) return;
-  times = new Times(fresh.zones);
+  times = new Times(fresh.zones, times.lacking);
   for (const row of list.children) /** @type {any} */ (row).shownLook = "";
   paint();
 }

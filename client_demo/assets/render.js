@@ -7,7 +7,7 @@
  * Content-Security-Policy stands behind it.
  */
 
-import { countPosts, isLong, joined, storyZones, unnamed } from "./times.js";
+import { countPosts, dayName, isLong, joined, label, nearDate, ownDate, storyZones, unnamed } from "./times.js";
 
 const CORRECTIONS = { correction: "Correction", clarification: "Clarification", retraction: "Retraction" };
 
@@ -34,22 +34,29 @@ const span = (/** @type {string} */ name, /** @type {Child[]} */ ...children) =>
 
 /** Everything a page shows of one state, by the page's times. */
 export class View {
-  /** @param {any} story @param {import("./times.js").Times} times @param {string} focus id of the post a permalink names */
-  constructor(story, times, focus) {
+  /** @param {any} story @param {import("./times.js").Times} times @param {string} focus id of the post a permalink names @param {number} [nowMs] */
+  constructor(story, times, focus, nowMs = Date.now()) {
     this.story = story;
     this.times = times;
     this.focus = focus;
     this.zone = storyZones(story)[0];
+    this.today = times.local(new Date(nowMs).toISOString(), this.zone).day;
+    this.year = times.thisYear(nowMs, this.zone);
   }
 
-  /** Changes when a post that did not change would look different. @param {any} post */
-  look(post) {
-    return `${this.story.pinned_post_id === post.id}|${this.story.time_zone}|${this.story.display_time_zones ?? ""}|${post.url}`;
+  /** Changes when a post that did not change would look different. @param {any} post @param {string} day of its heading */
+  look(post, day) {
+    return `${day}|${this.year}|${this.story.pinned_post_id === post.id}|${this.story.time_zone}|${this.story.display_time_zones ?? ""}|${post.url}`;
+  }
+
+  /** Days of the headings, by post. @param {any[]} posts */
+  days(posts) {
+    return this.times.headingDays(posts, this.zone);
   }
 
   /** @param {string} at @param {string} day */
   time(at, day, title = false) {
-    return h("time", { datetime: at, title: title && this.times.fullTime(at, this.story), dir: "ltr" }, this.times.nearTime(at, day, this.zone));
+    return h("time", { datetime: at, title: title && this.times.fullTime(at, this.story), dir: "ltr" }, this.times.nearTime(at, day, this.year, this.zone));
   }
 
   /** @param {any[] | undefined} list @param {string} [said] */
@@ -75,13 +82,13 @@ export class View {
 
   /** @param {any} post @param {string} day */
   when(post, day) {
-    const at = post.date_published || post.date_modified;
-    if (!at) return h("p", { class: "when" }, h("a", { class: "permalink", href: post.url }, span("prefix", "Permalink")));
-    const t = this.times.local(at, this.zone);
+    const at = ownDate(post);
+    if (!at) return h("p", { class: "when" }, h("a", { class: "permalink", href: post.url }, span("prefix", "Time unknown")));
+    const t = this.times.local(at, this.zone), date = nearDate(t, day, this.year);
     return h("p", { class: "when" },
       h("a", { class: "permalink", href: post.url, title: this.times.fullTime(at, this.story) },
         !post.date_published && span("prefix", "Updated "),
-        h("time", { datetime: at, dir: "ltr" }, t.day !== day && span("date", `${t.short}, `), span("clock", t.clock), " ", span("zone", t.zone))));
+        h("time", { datetime: at, dir: "ltr" }, date && [span("date", date), span("comma", ", ")], span("clock", t.clock), " ", span("zone", t.zone))));
   }
 
   /** @param {any} post @param {boolean} isPinned */
@@ -93,6 +100,11 @@ export class View {
       post.is_summary && span("mark mark-summary", "Summary"),
     ];
     return marks.some(Boolean) && h("p", { class: "marks" }, marks);
+  }
+
+  /** The date that stands above the post is not said again below it. @param {any} post @param {string} day */
+  saidDay(post, day) {
+    return ownDate(post) ? this.times.local(ownDate(post), this.zone).day : day;
   }
 
   /** @param {any} post @param {string} day */
@@ -113,39 +125,35 @@ export class View {
         post.change_note && h("span", { class: "change-note", dir: "auto" }, post.change_note)));
   }
 
-  /** @param {any} post @param {boolean} [copy] the pinned copy: only the original has `post-ID` and `head-ID` */
-  article(post, copy = false) {
-    const day = this.times.local(post.sort_time, this.zone).day;
+  /** @param {any} post @param {string} day of the heading it stands under @param {boolean} [copy] the pinned copy: only the original has `post-ID` and `head-ID` */
+  article(post, day, copy = false) {
     const own = !copy, isPinned = own && this.story.pinned_post_id === post.id;
     const asked = own && this.focus === post.id;
     const headId = `${copy ? "pinned-head-" : "head-"}${post.id}`;
-    const { clock } = this.times.local(post.date_published || post.sort_time, this.zone);
     const focus = asked ? " is-focus" : "";
     const data = { tabindex: asked && "-1", autofocus: asked, "data-id": post.id, "data-version": post.version, "data-sort": post.sort_time };
     if (post.status === "withdrawn") {
-      return h("article", { class: `post is-withdrawn${focus}`, id: own && `post-${post.id}`, ...data, "aria-label": `Withdrawn post, ${clock}` },
+      const clock = ownDate(post) ? this.times.local(ownDate(post), this.zone).clock : "time unknown";
+      return h("article", { class: `post is-withdrawn${focus}`, id: own && `post-${post.id}`, ...data, "aria-label": `${label(post)}, ${clock}` },
         this.when(post, day),
         h("div", { class: "main" }, this.marks(post, isPinned),
           h("p", { class: "withdrawn" }, h("strong", { class: "kind" }, "This post was withdrawn"),
-            post.date_withdrawn && [" ", this.time(post.date_withdrawn, day)],
+            post.date_withdrawn && [" ", this.time(post.date_withdrawn, this.saidDay(post, day))],
             post.withdrawal_note && h("span", { class: "text", dir: "auto" }, post.withdrawal_note))));
     }
     const marks = `${post.is_breaking ? " is-breaking" : ""}${post.is_key_event ? " is-key" : ""}${post.is_summary ? " is-summary" : ""}`;
     const people = this.people(post.authors, post.byline);
-    return h("article", {
-      class: `post${marks}${focus}`, id: own && `post-${post.id}`, ...data,
-      "aria-labelledby": post.headline ? headId : null, "aria-label": post.headline ? null : `Post, ${clock}`,
-    },
+    return h("article", { class: `post${marks}${focus}`, id: own && `post-${post.id}`, ...data, "aria-labelledby": headId },
     this.when(post, day),
     h("div", { class: "main" },
       this.marks(post, isPinned),
-      post.headline && h("h3", { class: "headline", id: headId, dir: "auto" }, post.headline),
+      h("h3", { class: post.headline ? "headline" : "visually-hidden", id: headId, dir: "auto" }, label(post)),
       (post.byline || post.authors?.length) && h("p", { class: "byline", dir: "auto" },
         post.byline && span("verbatim", post.byline), people.length > 0 && span("people", people)),
       (post.images ?? []).map((/** @type {any} */ image) => this.picture(image, true)),
       post.dateline && h("p", { class: "dateline", dir: "auto" }, post.dateline),
       h("div", { class: "body", dir: "auto" }, trusted(post.content_html ?? "")),
-      this.foot(post, day)));
+      this.foot(post, this.saidDay(post, day))));
   }
 
   /** @param {any} post */
@@ -154,7 +162,7 @@ export class View {
     return h("section", { class: `pinned${long ? " is-long" : ""}`, "aria-labelledby": "pinned-name" },
       h("h2", { class: "pinned-name", id: "pinned-name" }, "Pinned"),
       long && h("input", { class: "fold-box", type: "checkbox", id: "pinned-open" }),
-      h("div", { class: "fold" }, this.article(post, true)),
+      h("div", { class: "fold" }, this.article(post, "", true)),
       long && h("label", { class: "fold-label", for: "pinned-open" }, span("when-shut", "Show all"), span("when-open", "Show less")));
   }
 
@@ -196,15 +204,16 @@ export class View {
 
   /** @param {import("./fold.js").KeyEvent[]} entries @param {Set<string>} shown ids that stand in the page */
   keys(entries, shown) {
-    const local = (/** @type {import("./fold.js").KeyEvent} */ entry) => this.times.local(entry.date_published || entry.sort_time, this.zone);
-    const first = entries.length ? local(entries[0]).day : "";
+    const dated = entries.find(ownDate);
+    const first = dated ? this.times.local(ownDate(dated), this.zone).day : "";
     return h("nav", {}, entries.length > 0 && [
       h("h2", { class: "guide-name", id: "keys-name" }, "Key events"),
       h("ol", { class: "keys", reversed: true }, entries.map((entry) => {
-        const t = local(entry);
+        const at = ownDate(entry), t = at ? this.times.local(at, this.zone) : null, date = t && nearDate(t, first, this.year);
         return h("li", { "data-id": entry.id }, h("a", { href: shown.has(entry.id) ? `#post-${entry.id}` : entry.url },
-          h("time", { datetime: entry.date_published || entry.sort_time, dir: "ltr" }, `${t.day !== first ? `${t.short}, ` : ""}${t.clock}`),
-          h("span", { class: "key-text", dir: "auto" }, entry.headline || "Untitled")));
+          t ? h("time", { class: "key-time", datetime: at, dir: "ltr" }, `${date && `${date}, `}${t.clock}`)
+            : h("span", { class: "key-time", dir: "ltr" }, "Time unknown"),
+          h("span", { class: "key-text", dir: "auto" }, label(entry))));
       }))]);
   }
 
@@ -226,6 +235,12 @@ export class View {
     return h("div", {}, h("a", { class: "more-link", href }, newer ? "Newer posts" : "Older posts"));
   }
 
+  /** Of the document. @param {any[]} posts */
+  title(posts) {
+    const post = this.focus && posts.find(({ id }) => id === this.focus);
+    return post ? `${label(post)} · ${this.story.headline}` : this.story.headline;
+  }
+
   count() {
     return countPosts(this.story.post_count);
   }
@@ -239,22 +254,23 @@ export class View {
 export function showPosts(list, posts, view) {
   const rows = new Map([...list.children].map((row) => [/** @type {HTMLElement} */ (row).dataset.key, row]));
   const added = [], wanted = [];
+  const days = view.days(posts);
   let past = "";
   for (const post of posts) {
-    const t = view.times.local(post.sort_time, view.zone);
-    if (t.day !== past) {
-      const key = `day-${t.day}`;
-      wanted.push(rows.get(key) ?? h("li", { class: "day", "data-key": key }, h("h2", { class: "day-name", dir: "ltr" }, `${t.weekday} ${t.date}`)));
-      past = t.day;
+    const day = days.get(post.id) ?? "";
+    if (day !== past) {
+      const key = `day-${day}`;
+      wanted.push(rows.get(key) ?? h("li", { class: "day", "data-key": key }, h("h2", { class: "day-name", dir: "ltr" }, dayName(day))));
+      past = day;
     }
     let row = /** @type {any} */ (rows.get(`post-${post.id}`));
     if (!row) {
-      row = h("li", { class: "slot", "data-key": `post-${post.id}` }, view.article(post));
+      row = h("li", { class: "slot", "data-key": `post-${post.id}` }, view.article(post, day));
       added.push(row);
-    } else if (row.shownPost !== post || row.shownLook !== view.look(post)) {
-      morph(row.firstElementChild, view.article(post));
+    } else if (row.shownPost !== post || row.shownLook !== view.look(post, day)) {
+      morph(row.firstElementChild, view.article(post, day));
     }
-    remember(row, post, view);
+    remember(row, post, view, day);
     wanted.push(row);
   }
   const kept = new Set(wanted);
@@ -267,10 +283,10 @@ export function showPosts(list, posts, view) {
   return added;
 }
 
-/** Note that `row` already shows `post`: the server drew it. @param {any} row @param {any} post @param {View} view */
-export function remember(row, post, view) {
+/** Note that `row` already shows `post`: the server drew it. @param {any} row @param {any} post @param {View} view @param {string} day */
+export function remember(row, post, view, day) {
   row.shownPost = post;
-  row.shownLook = view.look(post);
+  row.shownLook = view.look(post, day);
 }
 
 /** Make the children of `node` equal to those of `next`, touching only what differs. @param {Element | null} node @param {Element | null} next */

@@ -5,7 +5,7 @@
  * A browser's own zone names differ from the server's, so offsets and names come from the table in the page. A moment
  * or a zone outside the table is shown by the browser's own knowledge, as `UTC+8`, until the page brings a new table.
  *
- * @typedef {{from: number, to: number, spans: [number, number, string][]}} Zone
+ * @typedef {[from: number, to: number, minutes: number, name: string][]} Zone
  * @typedef {{day: string, clock: string, zone: string, short: string, date: string, weekday: string}} Local
  */
 
@@ -41,14 +41,17 @@ function browserOffset(ms, zone) {
 
 /** The times of one page: its zones, and every phrase made from them. */
 export class Times {
-  /** @param {Record<string, Zone>} zones */
-  constructor(zones) {
+  /** @param {Record<string, Zone>} zones @param {Set<string>} [refused] years of zones that the server has not either */
+  constructor(zones, refused = new Set()) {
     this.zones = zones;
+    this.refused = refused;
+    /** @type {Set<string>} years of zones that were asked for and are not in the table */
+    this.lacking = new Set();
   }
 
-  /** Whether the table covers every zone of the story. @param {any} story */
-  knows(story) {
-    return storyZones(story).every((zone) => zone in this.zones);
+  /** Whether the table had all that was asked of it, as far as the server's can. */
+  get isEnough() {
+    return [...this.lacking].every((year) => this.refused.has(year));
   }
 
   /** @param {string} at @param {string} zone @returns {Local} */
@@ -70,11 +73,9 @@ export class Times {
 
   /** @param {number} ms @param {string} zone @returns {[number, string]} */
   #offset(ms, zone) {
-    const table = Object.hasOwn(this.zones, zone) ? this.zones[zone] : null;
-    if (table && ms >= table.from && ms < table.to) {
-      const span = table.spans.findLast(([from]) => from <= ms) ?? table.spans[0];
-      return [span[1], span[2]];
-    }
+    const span = Object.hasOwn(this.zones, zone) && this.zones[zone].find(([from, to]) => from <= ms && ms < to);
+    if (span) return [span[2], span[3]];
+    this.lacking.add(`${zone} ${new Date(ms).getUTCFullYear()}`);
     const minutes = browserOffset(ms, zone);
     return [minutes, offsetLabel(minutes)];
   }
@@ -84,7 +85,8 @@ export class Times {
     const [first, ...others] = storyZones(story).map((zone) => this.local(at, zone));
     const shown = [`${first.clock} ${first.zone}`];
     for (const other of others) {
-      const text = `${other.clock} ${other.zone}${other.day === first.day ? "" : `, ${other.short}`}`;
+      const date = other.day === first.day ? "" : `, ${nearDate(other, first.day, first.day.slice(0, 4))}`;
+      const text = `${other.clock} ${other.zone}${date}`;
       if (!shown.includes(text)) shown.push(text);
     }
     return shown;
@@ -96,11 +98,63 @@ export class Times {
     return `${here.weekday} ${here.date}, ${this.inZones(at, story).join("; ")}`;
   }
 
-  /** `17:58 EST`, with the date in front when it is not on `day`. @param {string} at @param {string} day @param {string} zone */
-  nearTime(at, day, zone) {
+  /** `17:58 EST`, behind its `nearDate`. @param {string} at @param {string} day @param {string} year @param {string} zone */
+  nearTime(at, day, year, zone) {
     const here = this.local(at, zone);
-    return `${here.day === day ? "" : `${here.short}, `}${here.clock} ${here.zone}`;
+    const date = nearDate(here, day, year);
+    return `${date && `${date}, `}${here.clock} ${here.zone}`;
   }
+
+  /** `2026`: what a date need not say. @param {number} nowMs @param {string} zone */
+  thisYear(nowMs, zone) {
+    return this.local(new Date(nowMs).toISOString(), zone).day.slice(0, 4);
+  }
+
+  /**
+   * Under which day's heading each post stands, by id; "" = none. Without a date it stands where its neighbours do; by
+   * its last change alone it is as old as that at least. Where dates rise down the page all the same, there are no headings.
+   * @param {any[]} posts @param {string} zone @returns {Map<string, string>}
+   */
+  headingDays(posts, zone) {
+    const days = new Map();
+    let day = "";
+    for (const post of posts.toSorted((a, b) => (a.sort_time < b.sort_time ? 1 : a.sort_time > b.sort_time ? -1 : 0))) {
+      const at = ownDate(post);
+      let own = at && this.local(at, zone).day;
+      if (day && own > day) {
+        if (post.date_published) return new Map(posts.map(({ id }) => [id, ""]));
+        own = day;
+      }
+      day = own || day;
+      days.set(post.id, day);
+    }
+    const first = [...days.values()].find(Boolean) ?? "";
+    for (const [id, held] of days) days.set(id, held || first);
+    return days;
+  }
+}
+
+/** When a post was published, else when it was last changed; "" = unknown. @param {any} post @returns {string} */
+export function ownDate(post) {
+  return post.date_published || post.date_modified || "";
+}
+
+/** The date as far as `day`, which stands nearby, and this `year` do not say it; of another year always all of it.
+ * @param {Local} here @param {string} day @param {string} year */
+export function nearDate(here, day, year) {
+  if (here.day.slice(0, 4) !== year) return here.date;
+  return here.day === day ? "" : here.short;
+}
+
+/** `2026-11-22` → `Sunday 22 November 2026`. @param {string} day */
+export function dayName(day) {
+  const there = new Date(`${day}T00:00:00Z`);
+  return `${WEEKDAYS[there.getUTCDay()]} ${there.getUTCDate()} ${MONTHS[there.getUTCMonth()]} ${there.getUTCFullYear()}`;
+}
+
+/** The line that stands for a post; the server made it where there is no headline. @param {any} post @returns {string} */
+export function label(post) {
+  return post.headline || post.label || "Withdrawn post";
 }
 
 /** @param {any} story @returns {string[]} */

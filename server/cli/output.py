@@ -64,8 +64,8 @@ def notice(text: str) -> None:
 
 
 def moment(time: str) -> str:
-    """`2026-11-22T17:58:03.120Z` → `2026-11-22 17:58Z`; unknown → `–`."""
-    return f"{time[:10]} {time[11:16]}Z" if time else "–"
+    """`2026-11-22T17:58:03.120Z` → `2026-11-22 17:58Z`; unknown → `unknown`."""
+    return f"{time[:10]} {time[11:16]}Z" if time else "unknown"
 
 
 def sure(question: str, yes: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..newsroom.label import label
 from .command import Taught
 from .output import line, moment, paragraphs, table
 from .session import Run, editorial, tell_json
@@ -23,6 +24,13 @@ def marks(post: dict[str, Any], pinned: str | None = None) -> str:
     if post["status"] != "published":
         found.insert(0, post["status"])
     return ",".join(found)
+
+
+def published(post: dict[str, Any]) -> str:
+    """When; else when it was last changed, and that it is so."""
+    if post["date_published"] or not post["date_modified"]:
+        return moment(post["date_published"])
+    return f"updated {moment(post['date_modified'])}"
 
 
 @click.command(
@@ -53,10 +61,7 @@ async def list_posts(run: Run, slug: str, limit: int, everything: bool, before: 
         tell_json({"posts": posts, "has_more": has_more})
         return
     pinned = story["pinned_post_id"]
-    rows = [
-        (post["id"], str(post["version"]), moment(post["date_published"]), marks(post, pinned), post["headline"])
-        for post in posts
-    ]
+    rows = [(post["id"], str(post["version"]), published(post), marks(post, pinned), label(post)) for post in posts]
     table(("ID", "V", "PUBLISHED", "MARKS", "HEADLINE"), rows)
 
 
@@ -108,7 +113,7 @@ async def history(run: Run, slug: str, id: str) -> None:
             moment(post["date_modified"]),
             post["status"],
             post["change_note"] or post["withdrawal_note"],
-            post["headline"],
+            label(post) if post["status"] != "deleted" else "",
         )
         for post in revisions
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..newsroom.errors import InvalidError
+from ..newsroom.label import label
 from .command import Taught
 from .output import line, notice
 from .session import JSON, Place, tell_json, where
@@ -77,7 +78,7 @@ def _tell_event(event: dict[str, Any]) -> None:
 
 
 def _about(post: dict[str, Any]) -> str:
-    return str(post.get("headline") or post.get("withdrawal_note") or "")
+    return str(post.get("withdrawal_note") or label(post))
 
 
 def _tell(at: str, what: str, id: str, about: str) -> None:

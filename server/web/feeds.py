@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..newsroom.errors import StoreError
+from ..newsroom.label import label
 from ..newsroom.model import Post
 from ..newsroom.times import parse_time
 from ..store.store import Store
@@ -30,6 +31,7 @@ from .pages import Pages, Shown, slug_of
 JSON = "application/feed+json"
 ATOM = "application/atom+xml"
 RSS = "application/rss+xml"
+UNKNOWN = "1970-01-01T00:00:00Z"
 STORIES = 1000  # whose tombstones are remembered
 # Content is ours: sanitised, and written by one library in one way.
 _SITE_PATH = re.compile(r'(<[^<>]*\s(?:href|src)=")/(?!/)')
@@ -74,6 +76,7 @@ class Feeds:
             "base": base,
             "here": f"{base}{shown.story['url']}/{name}",
             "urn": urn,
+            "updated": updated,
             "content": lambda post: content(post, base),
         }
         template = self._templates.get_template(name)
@@ -107,6 +110,14 @@ def urn(slug: str, post_id: str = "") -> str:
     return f"urn:stoppress:live:{slug}" + (f":{post_id}" if post_id else "")
 
 
+def updated(story: dict[str, Any], post: dict[str, Any] | None = None) -> str:
+    """When a post, or the story, last changed. Atom wants a date everywhere (RFC 4287, 4.1.1 and 4.1.2): a post without
+    one is as old as its story, and a story of which nothing is known as old as can be said."""
+    if post:
+        return post.get("date_modified") or post.get("date_published") or updated(story)
+    return story["date_modified"] or story["coverage_end_time"] or story["coverage_start_time"] or UNKNOWN
+
+
 def rfc822(at: str) -> str:
     return format_datetime(datetime.fromtimestamp(parse_time(at) / 1000, UTC), usegmt=True)
 
@@ -131,17 +142,19 @@ def json_feed(shown: Shown, base: str) -> dict[str, Any]:
 
 def _item(post: dict[str, Any], story: dict[str, Any], base: str) -> dict[str, Any]:
     images = post.get("images", [])
+    html = content(post, base)
     item = {
         "id": urn(story["slug"], post["id"]),
         "url": base + post["url"],
         "title": post.get("headline", ""),
-        "content_html": content(post, base),
+        "content_html": html,
+        "content_text": "" if html else label(post),  # one of the two must be there
         "image": absolute(images[0]["url"], base) if images else "",
         "date_published": post.get("date_published", ""),
         "date_modified": post.get("date_modified", ""),
         "authors": _authors(post.get("authors") or _verbatim(post), base),
         "tags": post.get("keywords", []),
-        "_stoppress": {"status": post["status"], "version": post["version"], "sort_time": post["sort_time"]},
+        "_stoppress": {"status": post["status"], "version": post["version"]},
     }
     return {name: held for name, held in item.items() if held not in ("", [])}
 

@@ -12,22 +12,21 @@ autoescape on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from ..newsroom.label import label
 from ..newsroom.model import Post
-from ..newsroom.times import format_time, parse_time
+from ..newsroom.public import own_date
+from ..newsroom.times import MONTHS, format_time, parse_time
 
-# English by hand: strftime would follow the process locale, and browsers know neither.
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-EMPTY_POST: dict[str, Any] = dict.fromkeys(Post.__struct_fields__, "")  # strict templates want every name
+# Strict templates want every name.
+EMPTY_POST: dict[str, Any] = dict.fromkeys([*Post.__struct_fields__, "label"], "")
 STATE_SKIP = frozenset({"content_html", "body", "article_body"})
 LONG_PINNED_CHARS = 400
 # Languages written from right to left, unless their tag names another script; and the scripts that are.
@@ -37,8 +36,8 @@ CORRECTION_NAMES = {"correction": "Correction", "clarification": "Clarification"
 
 _FIRST_SECOND = int(datetime(2, 1, 1, tzinfo=UTC).timestamp())
 _LAST_SECOND = int(datetime(9998, 12, 31, tzinfo=UTC).timestamp())
-# A page brings what it needs of a zone, but no more than this: one mistyped year must not make it megabytes.
-ZONE_YEARS_BACK, ZONE_YEARS_AHEAD = 20, 10
+# A page brings the years that it shows of a zone, but no more: mistyped years must not make it megabytes.
+ZONE_YEARS = 30
 
 
 class Local(NamedTuple):
@@ -107,7 +106,9 @@ def in_zones(at: str, story: dict[str, Any]) -> list[str]:
     first, *others = (local(at, zone) for zone in story_zones(story))
     shown = [f"{first.clock} {first.zone}"]
     for other in others:
-        text = f"{other.clock} {other.zone}" + (f", {other.short}" if other.day != first.day else "")
+        text = f"{other.clock} {other.zone}"
+        if other.day != first.day:
+            text += f", {near_date(other, first.day, first.day[:4])}"
         if text not in shown:
             shown.append(text)
     return shown
@@ -119,10 +120,51 @@ def full_time(at: str, story: dict[str, Any]) -> str:
     return f"{here.weekday} {here.date}, " + "; ".join(in_zones(at, story))
 
 
-def near_time(at: str, day: str, zone: str) -> str:
-    """`17:58 EST`; with the date in front when it is not on `day`."""
+def this_year(now_ms: int, zone: str) -> str:
+    """`2026`: what a date need not say."""
+    return local(format_time(now_ms), zone).day[:4]
+
+
+def near_date(here: Local, day: str, year: str) -> str:
+    """The date as far as `day`, which a reader sees nearby, and this `year` do not say it: nothing, `22 November`, or,
+    of another year, always `22 November 2025`: what is read years later, or shared, is not taken for news."""
+    if here.day[:4] != year:
+        return here.date
+    return "" if here.day == day else here.short
+
+
+def near_time(at: str, day: str, year: str, zone: str) -> str:
+    """`17:58 EST`, behind its `near_date`."""
     here = local(at, zone)
-    return ("" if here.day == day else f"{here.short}, ") + f"{here.clock} {here.zone}"
+    said = near_date(here, day, year)
+    return (f"{said}, " if said else "") + f"{here.clock} {here.zone}"
+
+
+def heading_days(posts: Sequence[dict[str, Any]], zone: str) -> dict[str, str]:
+    """Under which day's heading each post stands, by id; "" = none.
+
+    A post without a date stands where its neighbours do. One of which only the last change is known is as old as that
+    at least, so it may stand under an earlier day. Where dates rise down the page all the same, the order is not that
+    of days, and a heading would be wrong about what is below it: then there is none.
+    """
+    days: dict[str, str] = {}
+    day = ""
+    for post in sorted(posts, key=lambda post: post["sort_time"], reverse=True):
+        own = local(own_date(post), zone).day if own_date(post) else ""
+        if own > day > "":
+            if post.get("date_published"):
+                return dict.fromkeys((post["id"] for post in posts), "")
+            own = day
+        day = own or day
+        days[post["id"]] = day
+    first = next(filter(None, days.values()), "")
+    return {id: day or first for id, day in days.items()}
+
+
+def day_name(day: str) -> str:
+    """`2026-11-22` → `Sunday 22 November 2026`."""
+    there = date.fromisoformat(day)
+    return f"{WEEKDAYS[there.weekday()]} {there.day} {MONTHS[there.month - 1]} {there.year}"
 
 
 def names(people: Iterable[dict[str, Any]], said: str = "") -> list[str]:
@@ -151,50 +193,37 @@ def is_long(post: dict[str, Any]) -> bool:
     return len(post.get("content_html") or "") > LONG_PINNED_CHARS or bool(post.get("images"))
 
 
-@lru_cache(maxsize=256)
-def _spans(zone: str, first_year: int, last_year: int) -> tuple[tuple[int, int, str], ...]:
-    """From when (ms; the first is the start of `first_year`) which offset in minutes and which name hold."""
+@lru_cache(maxsize=4096)
+def _spans(zone: str, year: int) -> tuple[tuple[int, int, int, str], ...]:
+    """From when to when (ms, of that year in UTC) which offset in minutes and which name hold."""
     known = _zone(zone)
 
-    def at(hours: int) -> tuple[int, str]:
-        moment = datetime.fromtimestamp(hours * 3600, UTC).astimezone(known)
+    def at(minute: int) -> tuple[int, str]:
+        moment = datetime.fromtimestamp(minute * 60, UTC).astimezone(known)
         return _minutes(moment), _label(moment)
 
-    start = int(datetime(first_year, 1, 1, tzinfo=UTC).timestamp()) // 3600
-    end = int(datetime(last_year + 1, 1, 1, tzinfo=UTC).timestamp()) // 3600
-    spans = [(start * 3_600_000, *at(start))]
-    low = start
+    low, end = (int(datetime(n, 1, 1, tzinfo=UTC).timestamp()) // 60 for n in (year, year + 1))
+    changes = [low]
     while low < end:
-        high = min(low + 7 * 24, end)  # no zone has changed twice within a week since clocks are kept by law
+        high = min(low + 7 * 24 * 60, end)  # no zone has changed twice within a week since clocks are kept by law
         if at(high) != at(low):
-            left, right = low * 60, high * 60  # to the minute: half-hour zones change on the half hour
+            left, right = low, high
             while right - left > 1:
                 middle = (left + right) // 2
-                left, right = (left, middle) if _at_minute(known, middle) != at(low) else (middle, right)
-            spans.append((right * 60_000, *at(high)))
+                left, right = (left, middle) if at(middle) != at(low) else (middle, right)
+            changes.append(right)
         low = high
-    return tuple(spans)
+    bounds = [*(minute for minute in changes if minute < end), end]
+    return tuple((start * 60_000, stop * 60_000, *at(start)) for start, stop in pairwise(bounds))
 
 
-def _at_minute(zone: ZoneInfo, minute: int) -> tuple[int, str]:
-    moment = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone)
-    return _minutes(moment), _label(moment)
-
-
-def zone_table(story: dict[str, Any], times: Iterable[str], now_ms: int) -> dict[str, Any]:
-    """`{zone: {"from": ms, "to": ms, "spans": [[ms, minutes, name], …]}}` for the story's zones, wide enough for
-    `times` and for the next year, within ZONE_YEARS_BACK and ZONE_YEARS_AHEAD of now."""
+def zone_table(story: dict[str, Any], times: Iterable[str], now_ms: int) -> dict[str, list[tuple[int, int, int, str]]]:
+    """`{zone: [[from ms, to ms, minutes, name], …]}` for the story's zones: the years of `times` and those around now,
+    at most ZONE_YEARS of them. For all others a browser falls back to its own knowledge."""
     now = int(format_time(now_ms)[:4])
-    years = [int(time[:4]) for time in times if time] + [now]
-    first = max(min(years) - 1, now - ZONE_YEARS_BACK, 1970)
-    last = min(max(years) + 1, now + ZONE_YEARS_AHEAD)
-    # 1 January of the year after `last`, in ms: outside, a browser falls back to its own knowledge.
-    until = int(datetime(last + 1, 1, 1, tzinfo=UTC).timestamp()) * 1000
-    table = {}
-    for zone in story_zones(story):
-        spans = _spans(zone, first, last)
-        table[zone] = {"from": spans[0][0], "to": until, "spans": [list(span) for span in spans]}
-    return table
+    wanted = {int(time[:4]) for time in times if time} | {now - 1, now, now + 1}
+    years = sorted(sorted(wanted, key=lambda year: abs(year - now))[:ZONE_YEARS])
+    return {zone: [span for year in years for span in _spans(zone, year)] for zone in story_zones(story)}
 
 
 def page_state(
@@ -210,9 +239,7 @@ def page_state(
 ) -> dict[str, Any]:
     """What the script starts from: the page's own data at its position, without the texts, which stand in the page."""
     held = sorted(posts, key=lambda post: post["sort_time"], reverse=True)
-    times = [post.get(key, "") for post in held for key in ("sort_time", "date_published", "date_modified")]
-    times += [entry["sort_time"] for entry in key_events if entry.get("sort_time")]
-    times += [story.get("date_modified") or "", story.get("coverage_start_time") or ""]
+    times = [at for part in (story, *held, pinned or {}, *key_events) for at in _dates(part)]
     return {
         "epoch": epoch,
         "seq": seq,
@@ -224,6 +251,15 @@ def page_state(
         "newer": newer,
         "zones": zone_table(story, times, now_ms),
     }
+
+
+def _dates(part: dict[str, Any]) -> Iterator[str]:
+    """Every date that a page may show of a story, a post or a key event."""
+    for name, held in part.items():
+        if name.startswith("date_") or name in ("coverage_start_time", "coverage_end_time"):
+            yield held or ""
+    for correction in part.get("corrections", ()):
+        yield correction["date_published"]
 
 
 def filled(post: dict[str, Any]) -> dict[str, Any]:
@@ -238,11 +274,17 @@ def _without_text(post: dict[str, Any]) -> dict[str, Any]:
 def install(env: Any) -> None:
     """Give a Jinja environment what the templates of `client_demo` use."""
     env.filters.update(
+        day_name=day_name,
+        heading_days=heading_days,
+        label=label,
         local=local,
         in_zones=in_zones,
         filled=filled,
         full_time=full_time,
+        near_date=near_date,
         near_time=near_time,
+        own_date=own_date,
+        this_year=this_year,
         names=names,
         joined=joined,
         count_posts=count_posts,

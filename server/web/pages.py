@@ -20,20 +20,19 @@ from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, InvalidError, NotFoundError, StoppressError, TryAgainError
 from ..newsroom.model import POST_ID, SLUG
-from ..newsroom.public import public_post, story_url, story_view
+from ..newsroom.public import in_order, public_post, story_url, story_view
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
 from ..wire import native
 from .assets import Assets, environment
 from .caching import Made, content_hash, position_tag, tagged
-from .format import install
+from .format import install, this_year
 from .problems import headers_of, problem
 
 HTML = "text/html"
 AROUND = 20  # posts on each side of a permalink that lies further back
 STEP = 20  # posts read at a time, for an imported one may be large
-_FIRST = {"live": 0, "upcoming": 1, "ended": 2}
 PAGE_POSTS_MAX = 100
 INDEX_S = 1.0
 _DATA = ("/snapshot", "/events", "/feed.json", "/feed.atom", "/feed.rss")
@@ -77,9 +76,12 @@ class Pages:
 
     async def index(self, request: Request) -> Response:
         stories = await self._stories()
-        tag = f'W/"{content_hash(orjson.dumps(stories) + self.assets.version().encode())}"'
+        now_ms = _now_ms()
+        years = {this_year(now_ms, story["time_zone"]) for story in stories}  # two, for some hours
+        made_of = [stories, sorted(years), self.assets.version()]
+        tag = f'W/"{content_hash(orjson.dumps(made_of))}"'
         template = self.templates.get_template("index.html")
-        body = await self.made.get(("", tag), lambda: template.render(stories=stories, now_ms=_now_ms()).encode())
+        body = await self.made.get(("", tag), lambda: template.render(stories=stories, now_ms=now_ms).encode())
         return tagged(request, tag, body, HTML)
 
     async def story(self, request: Request) -> Response:
@@ -203,7 +205,8 @@ class Pages:
         if sort not in ("newest", "oldest"):
             raise InvalidError("sort", "must be newest or oldest")
         before = request.query_params.get("before", "") if not focus_id else ""
-        tag = position_tag(shown.epoch, shown.seq, sort, before, focus_id, self.assets.version())
+        year = this_year(_now_ms(), shown.story["time_zone"])
+        tag = position_tag(shown.epoch, shown.seq, sort, before, focus_id, year, self.assets.version())
 
         def make() -> bytes:
             asked = {"sort": request.query_params["sort"]} if "sort" in request.query_params else {}
@@ -220,7 +223,9 @@ class Pages:
                 "older_url": _address(slug, {"before": older, **asked}) if older else None,
                 "newer_url": None if shown.newer is None else _address(slug, {**shown.newer, **asked}),
                 "focus_id": focus_id,
+                "focus": next((post for post in shown.posts if post["id"] == focus_id), None),
                 "now_ms": _now_ms(),
+                "year": year,
             }
             return self.templates.get_template("story.html").render(context).encode()
 
@@ -238,9 +243,8 @@ class Pages:
                 if not stories:
                     raise
             else:
-                stories = [story_view(one.story, one.totals) for one in held if one.story.status != "deleted"]
-                stories.sort(key=lambda story: story["date_modified"], reverse=True)
-                stories.sort(key=lambda story: _FIRST.get(story["status"], 3))
+                views = [story_view(one.story, one.totals) for one in held if one.story.status != "deleted"]
+                stories = in_order(views)
             self._index = (time.monotonic(), stories)
         return stories
 
