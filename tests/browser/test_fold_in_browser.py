@@ -58,6 +58,12 @@ class Newsroom:
         }
         if self.dice.random() < 0.3:
             post["is_key_event"] = True
+        if self.dice.random() < 0.3:  # as imports may be
+            post["label"] = f"It says {post.pop('headline')}."
+        if self.dice.random() < 0.3:
+            post["date_modified"] = post.pop("date_published")
+        if self.dice.random() < 0.3:
+            post.pop("date_modified", None)
         self.posts[id] = post
         return post
 
@@ -96,13 +102,15 @@ class Newsroom:
             post.update(status="published", version=post["version"] + 1)
             return {"type": "post.published", **told, "post": dict(post), "story": self.totals()}
         if kind == "edit" and post["status"] == "published":
-            post.update(version=post["version"] + 1, headline=f"{post['headline']}!")
+            line = "headline" if "headline" in post else "label"
+            post.update({"version": post["version"] + 1, line: f"{post[line]}!"})
             if post.pop("is_key_event", False) is False:
                 post["is_key_event"] = True
             return {"type": "post.updated", **told, "post": dict(post), "story": self.totals()}
         if kind == "withdraw" and post["status"] == "published":
             post.update(status="withdrawn", version=post["version"] + 1)
-            note = {name: post[name] for name in ("id", "url", "status", "version", "date_published", "sort_time")}
+            names = ("id", "url", "status", "version", "date_published", "date_modified", "sort_time")
+            note = {name: post[name] for name in names if name in post}
             return {"type": "post.withdrawn", **told, "post": note, "story": self.totals()}
         if kind == "delete" and post["status"] != "deleted":
             post.update(status="deleted", version=post["version"] + 1)

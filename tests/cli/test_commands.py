@@ -143,6 +143,35 @@ def test_correct_pin_history_revert(shell, story):
     assert shell.json("revert", story, "p1", "1")["headline"] == "One"
 
 
+def test_lists_say_a_line_and_a_date_of_every_post(shell, story, tmp_path):
+    rows = [
+        {
+            "id": "p1",
+            "content_html": "<p>Dr. Lee has won. Her rival left.</p>",
+            "date_published": "2014-10-30T02:00:00Z",
+        },
+        {"id": "p2", "images": [{"url": "/a", "alt": "A queue"}], "date_modified": "2014-10-29T21:00:00Z"},
+        {"id": "p3", "headline": "Undated"},
+    ]
+    file = tmp_path / "archive.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    shell("import", story, str(file))
+
+    listed = [line.split("\t") for line in shell("list", story).stdout.splitlines()]
+
+    assert [(row[0], row[2], row[4]) for row in listed] == [
+        ("p1", "2014-10-30 02:00Z", "Dr. Lee has won."),
+        ("p2", "updated 2014-10-29 21:00Z", "A queue"),
+        ("p3", "unknown", "Undated"),
+    ]
+    assert shell("history", story, "p1").stdout.rstrip().endswith("\tDr. Lee has won.")
+    assert "\t2014-10-30 02:00Z\t" in shell("story", "list").stdout
+    shell("story", "create", "a-later-one", "--headline", "Live")
+    shell("story", "end", story)
+    shell("story", "create", "zulu", "--headline", "Live too")
+    assert [line.split("\t")[0] for line in shell("story", "list").stdout.splitlines()][-1] == story
+
+
 def test_list_pages_through_everything(shell, story):
     for n in range(7):
         shell("post", story, "--headline", f"Post {n}", "--id", f"p{n}")
