@@ -73,7 +73,8 @@ export class Times {
 
   /** @param {number} ms @param {string} zone @returns {[number, string]} */
   #offset(ms, zone) {
-    const span = Object.hasOwn(this.zones, zone) && this.zones[zone].find(([from, to]) => from <= ms && ms < to);
+    // `?.`: a page that another release drew, while workers were replaced, may hold a table of another form.
+    const span = Object.hasOwn(this.zones, zone) && this.zones[zone].find?.(([from, to]) => from <= ms && ms < to);
     if (span) return [span[2], span[3]];
     this.lacking.add(`${zone} ${new Date(ms).getUTCFullYear()}`);
     const minutes = browserOffset(ms, zone);
