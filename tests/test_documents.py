@@ -218,7 +218,7 @@ def test_every_type_of_message_is_listed() -> None:
     ("what", "there"),
     [
         ("Story", {*model.Story.__struct_fields__, *model.Totals.__struct_fields__, "url"}),
-        ("Post", {*model.Post.__struct_fields__, "url"}),
+        ("Post", {*model.Post.__struct_fields__, "url", "label"}),
     ],
 )
 def test_every_field_is_listed(what: str, there: set[str]) -> None:

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
 
 import pytest
-from invariants import PARTS, everything, faults_of
 from newsdesk import draft, where
 
+from invariants import PARTS, everything, faults_of
 from proxy import UP, proxying
 from serving import running
 from stoppress.desk.desk import Desk
