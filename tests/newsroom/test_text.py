@@ -112,7 +112,7 @@ def test_a_body_becomes_html_and_paragraphs_of_text() -> None:
         "<ul>\n<li>one</li>\n<li>two</li>\n</ul>\n<blockquote>\n<p>“Leave now.”</p>\n</blockquote>\n"
         "<ol>\n<li>a</li>\n<li>b</li>\n</ol>"
     )
-    assert made.text == "High water came at noon. Nobody was hurt.\n\n- one\n- two\n\n“Leave now.”\n\n- a\n- b"
+    assert made.text == "High water came at noon. Nobody was hurt.\n\n- one\n- two\n\n“Leave now.”\n\n1. a\n2. b"
 
 
 def test_plain_text_keeps_code_lines_and_entities() -> None:

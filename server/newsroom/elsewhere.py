@@ -1,0 +1,103 @@
+"""How HTML from elsewhere is parsed (nh3, whose parser is a browser's), and what each of its tags is to a post."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .safe import BLOCKS, MARKS
+from .tree import Node, parse
+
+if TYPE_CHECKING:
+    from nh3 import Cleaner
+
+HEADINGS = {"h1": "h4", "h2": "h4", "h3": "h4", "h4": "h4", "h5": "h5", "h6": "h5"}
+RENAMED = {"b": "strong", "i": "em", "s": "del", "strike": "del", "var": "em", "dfn": "em", "kbd": "code"}
+RENAMED |= {"bdo": "bdi", "samp": "code", "tt": "code", "menu": "ul", "dir": "ul", "listing": "pre"}
+WRAPPERS = frozenset(
+    "div section article aside header footer main nav address details summary center fieldset legend form hgroup "
+    "dialog search p li dt dd tr td th caption figcaption".split()  # the last where no list or table is around them
+)
+PLAYERS = frozenset("iframe video audio embed object".split())
+UNSAID = frozenset("source track param meta link base wbr col colgroup title template head".split())
+OUT = frozenset(
+    "script style svg noscript select textarea input canvas map area noembed noframes xmp plaintext".split()
+)
+_INLINE = frozenset("abbr acronym bdo big blink button data datalist font label marquee math meter nobr output".split())
+_INLINE |= frozenset("picture progress ruby rb rtc small span time u img i".split())
+_MATH = frozenset("mfrac mi mn mo mover mrow msqrt mstyle msub msubsup msup mtext munder munderover semantics".split())
+_WIDE = BLOCKS | MARKS | HEADINGS.keys() | RENAMED.keys() | WRAPPERS | PLAYERS | UNSAID | OUT | _INLINE | _MATH | {"br"}
+# An unknown scheme loses its address in the parser's sieve; of these we can say what was lost.
+_SCHEMES = "http https mailto tel sms ftp data javascript vbscript file blob about cid webcal whatsapp tg geo skype"
+_READ = "href src alt title width height class srcset data-src data-lazy-src data-original data type name id"
+_READ += " aria-label dir lang start reversed value colspan rowspan scope align cite"
+
+
+def read(html: str, deepest: int) -> Node | None:
+    """The tree that a browser would make of it, without comments; None if it is deeper than `deepest`."""
+    if re.search(r"<t[rdh][\s>]", html, re.I) and not re.search(r"<table[\s>]", html, re.I):
+        html = f"<table>{html}</table>"  # a parser forgets rows and cells outside of a table, and glues their text
+    return parse(_parser().clean(html), deepest)
+
+
+@cache
+def _parser() -> Cleaner:
+    """Only to parse: it lets through whatever `html.py` has an answer to."""
+    from nh3 import Cleaner
+
+    return Cleaner(
+        tags=set(_WIDE),
+        clean_content_tags=set(),
+        attributes={"*": set(_READ.split())},
+        url_schemes=set(_SCHEMES.split()),
+        link_rel=None,
+        strip_comments=True,
+    )
+
+
+def formula(node: Node) -> list[Node | str]:
+    """MathML's children in a post's own tags: `msup` and `msub` raise and lower, a fraction is `a/b`."""
+    tag = node.tag
+    parts = [formula(child) if isinstance(child, Node) else [child] for child in node.children]
+    parts = [part for part in parts if part != [] and not (isinstance(part[0], str) and part[0].isspace())]
+    if tag == "mfrac" and len(parts) == 2:
+        return [*_grouped(parts[0]), "/", *_grouped(parts[1])]
+    marks = {"msup": ["sup"], "mover": ["sup"], "msub": ["sub"], "munder": ["sub"]}.get(tag, ["sub", "sup"])
+    if tag in ("msup", "mover", "msub", "munder", "msubsup", "munderover") and len(parts) == len(marks) + 1:
+        made = [Node(mark, {}) for mark in marks]
+        for shifted, part in zip(made, parts[1:], strict=True):
+            shifted.children = part
+        return [*parts[0], *made]
+    flat = [piece for part in parts for piece in part]
+    return ["√", *_grouped(flat)] if tag == "msqrt" else flat
+
+
+def _grouped(pieces: list[Node | str]) -> list[Node | str]:
+    return pieces if len(pieces) == 1 else ["(", *pieces, ")"]
+
+
+def label_and_value(node: Node) -> list[Node | str]:
+    """The children of a wrapper. A div of nothing but spans is often a label and its value, parted by style alone.
+
+    They get a space between them, unless the word may go on: `<span>W</span><span>ord</span>`.
+    """
+    children = [child for child in node.children if not (isinstance(child, str) and child.isspace())]
+    if (
+        node.tag != "div"
+        or len(children) < 2
+        or not all(isinstance(one, Node) and one.tag == "span" for one in children)
+    ):
+        return node.children
+    parted: list[Node | str] = []
+    for child in node.children:
+        before = parted[-1].text()[-1:] if parted and isinstance(parted[-1], Node) else ""
+        after = child.text()[:1] if isinstance(child, Node) else ""
+        if (
+            (before.islower() and after.isupper())
+            or (before.isalpha() and after.isdigit())
+            or (before.isdigit() and after.isalpha())
+        ):
+            parted.append(" ")
+        parted.append(child)
+    return parted
