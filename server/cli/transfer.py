@@ -6,14 +6,18 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from .command import Taught
-from .output import notice
+from .output import line, notice
 from .session import Run, editorial, tell_json
 
+if TYPE_CHECKING:
+    from ..desk.result import ImportReport
+
+SAID = 20
 LONG = 500  # posts; a shorter import is done before a bar would be read
 
 
@@ -40,8 +44,8 @@ async def export(run: Run, slug: str | None, everything: bool, output: str | Non
     for one in slugs:
         file = os.path.join(output, f"{one}.jsonl") if output and everything else output or "-"
         with whole_file(file) if file != "-" else click.open_file("-", "wb") as opened:
-            async for line in run.desk.export(one):
-                opened.write(line)
+            async for row in run.desk.export(one):
+                opened.write(row)
 
 
 @click.command(
@@ -50,32 +54,49 @@ async def export(run: Run, slug: str | None, everything: bool, output: str | Non
     examples="""
 stoppress import election-night election-night.jsonl
 stoppress import election-night posts.jsonl --dry-run
+stoppress import election-night posts.jsonl --strict
 ssh old.example.org stoppress export election-night | stoppress import election-night -
 """,
 )
 @click.argument("slug")
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Only check the file; store nothing.")
+@click.option("--strict", is_flag=True, help="Refuse a file of which something would be left out or changed.")
 @editorial
-async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool) -> None:
+async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool) -> None:
     """Read posts for the story SLUG from FILE (- is standard input), one JSON object a line, newest first.
 
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
     already is skipped, so a broken import is finished by running it again. Readers get one new snapshot at the end.
+    What a post cannot keep (a form, a script; a player becomes a link) is named on standard error, by line.
     """
     from ..desk.lines import lines_of
 
     bar = _Bar()
     try:
-        report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run)
+        report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run, strict=strict)
     finally:
         bar.end()
     if run.json:
-        tell_json({"added": report.added, "skipped": report.skipped, "dry_run": dry_run})
-    elif dry_run:
+        tell_json({**report.view(), "dry_run": dry_run})
+        return
+    _tell(report)
+    if dry_run:
         click.echo(f"{report.added} to add, {report.skipped} stored already; nothing was stored")
     else:
         click.echo(f"{report.added} added, {report.skipped} stored already {run.place.public}/live/{slug}")
+
+
+def _tell(report: ImportReport) -> None:
+    """What was not kept and what got another id, on stderr: the first lines of each, then how many more."""
+    for told in report.warnings[:SAID]:
+        notice(f"line {told['line']} ({line(told['id'])}): {line(told['text'])}")
+    if (more := len(report.warnings[SAID:]) + report.more) > 0:
+        notice(f"and {more} more; --json names them")
+    for given, ours in list(report.ids.items())[:SAID]:
+        notice(f"id {line(given)} became {ours}")
+    if (more := len(report.ids) - SAID) > 0:
+        notice(f"and {more} more ids; --json names them")
 
 
 @contextlib.contextmanager

@@ -13,12 +13,14 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import orjson
+from msgspec import UNSET, structs
 
-from ..newsroom import rules
+from ..newsroom import rules, text
 from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, VersionError
 from ..newsroom.model import (
     Change,
@@ -144,26 +146,43 @@ class Desk:
     async def publish(self, slug: str, draft: dict[str, Any], *, key: str = "") -> Result:
         check_text("slug", slug)
         made = read(PostDraft, draft)
-        created = digest(msgspec.to_builtins(made))
+        rules.body_or_html(made.body, made.content_html)
+        created = digest(_as_asked(made))
         asked = digest("publish", created)
-        if replay := await self._answer(slug, key, asked):
-            return replay
-        html, text = await self._render(made.body)
+        replay = await self._answer(slug, key, asked)
+        content = await self._render(made.body, made.content_html)
+        made.images, moved = text.with_pictures(made.images, content.images)
+        warnings = _warnings(content.notes, moved)
+        if replay:
+            return replace(replay, warnings=warnings)
         id = made.id or self._new_id()
-        change = rules.publish(made, id=id, html=html, text=text, now=self._clock(), created=created)
-        return await self._told(slug, await self.store.commit(slug, change, key=key, fingerprint=asked))
+        change = rules.publish(made, id=id, html=content.html, text=content.text, now=self._clock(), created=created)
+        done = await self.store.commit(slug, change, key=key, fingerprint=asked)
+        return replace(await self._told(slug, done), warnings=warnings)
 
     async def edit(
         self, slug: str, id: str, patch: dict[str, Any], *, expect: int | None = None, key: str = ""
     ) -> Result:
         made = read(PostPatch, patch)
-        rendered = await self._render(made.body) if isinstance(made.body, str) else None
+        rules.body_or_html(made.body, made.content_html)
+        body, html = made.body or "", made.content_html or ""
+        is_new = made.body is not UNSET or made.content_html is not UNSET
+        content = await self._render(body, html) if is_new else text.Content("", "")
+        moved: list[text.Note] = []
 
         def decide(post: Post) -> Change | None:
-            html, text = rendered or (post.content_html, post.article_body)
-            return rules.edit(post, made, html=html, text=text, now=self._clock())
+            asked = made
+            if content.images:
+                given = post.images if made.images is UNSET else made.images
+                images, moved[:] = text.with_pictures(given, content.images)
+                asked = structs.replace(made, images=images)
+            kept = content if is_new else post
+            said = kept.html if isinstance(kept, text.Content) else kept.content_html
+            words = kept.text if isinstance(kept, text.Content) else kept.article_body
+            return rules.edit(post, asked, html=said, text=words, now=self._clock())
 
-        return await self._change_post(slug, id, decide, expect, key, digest("edit", id, patch, expect))
+        result = await self._change_post(slug, id, decide, expect, key, digest("edit", id, patch, expect))
+        return replace(result, warnings=_warnings(content.notes, moved))
 
     async def withdraw(self, slug: str, id: str, note: str, *, expect: int | None = None, key: str = "") -> Result:
         read(Withdrawal, {"note": note})
@@ -244,13 +263,16 @@ class Desk:
         progress: Callable[[int, int], None] | None = None,
         *,
         dry_run: bool = False,
+        strict: bool = False,
     ) -> ImportReport:
         """Checks every line before it stores any; `progress(stored, of)` after each batch, `progress(lines, 0)` before.
 
-        `lines`: a file's, or its bytes in chunks as they come over a network.
+        `lines`: a file's, or its bytes in chunks as they come over a network. `strict`: refuse what cannot be kept.
         """
         now = self._clock()
-        return await transfer.import_(self.store, slug, lines, now=now, progress=progress, dry_run=dry_run)
+        return await transfer.import_(
+            self.store, slug, lines, now=now, progress=progress, dry_run=dry_run, strict=strict
+        )
 
     # How a change is made
 
@@ -328,14 +350,24 @@ class Desk:
             raise GoneError(f"post {id} is deleted; restore brings it back unless it was purged")
         return post
 
-    async def _render(self, body: str) -> tuple[str, str]:
-        if not body:
-            return "", ""
-        from ..newsroom import text
-
+    async def _render(self, body: str, html: str) -> text.Content:
+        given, made = (html, text.take) if html else (body, text.render)
+        if not given:
+            return text.Content("", "")
         # A thread costs more than a short text, and a nasty one of this length takes no longer than a turn of threads.
-        rendered = text.render(body) if len(body) <= INLINE else await asyncio.to_thread(text.render, body)
-        return rendered.html, rendered.text
+        return made(given) if len(given) <= INLINE else await asyncio.to_thread(made, given)
+
+
+def _as_asked(draft: PostDraft) -> dict[str, Any]:
+    """For its fingerprint. A field that came later counts only if it is used: older fingerprints stay right."""
+    asked = msgspec.to_builtins(draft)
+    if not draft.content_html:
+        del asked["content_html"]
+    return asked
+
+
+def _warnings(*notes: list[text.Note]) -> tuple[str, ...]:
+    return tuple(note.text for some in notes for note in some)
 
 
 def _unchanged(held: StoredStory, post: Post | None = None) -> Committed:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ..newsroom.errors import InvalidError
 from ..newsroom.times import kept_time, parse_time
-from .lines import Entry, wrong
+from .lines import Entry, together, wrong
 
 
 def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
@@ -21,6 +21,7 @@ def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
     # then exactly keys that never rise down the file, and "1 ms below the line above" is "the same key".
     times = [parse_time(entry.post.sort_time) if entry.post.sort_time else None for entry in entries]
     fixed = [n for n, ms in enumerate(times) if ms is not None]
+    bad: list[InvalidError] = []
     bounds = [-1, *fixed, len(entries)]
     for above, below in pairwise(bounds):
         if below - above < 2:
@@ -28,8 +29,11 @@ def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
         high = times[above] + above if above >= 0 else None  # type: ignore[operator]
         low = times[below] + below if below < len(entries) else None  # type: ignore[operator]
         if high is not None and low is not None and low > high:
-            _no_room(entries, above, below)
+            bad.append(_no_room(entries, above, below))
+            continue
         _fill(entries, times, above + 1, below, high, low, now)
+    if bad:
+        raise together(bad)
     used = dict(taken)
     for entry, ms in zip(entries, times, strict=True):
         assert ms is not None
@@ -38,7 +42,9 @@ def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
         try:
             entry.post.sort_time = kept_time(ms, "sort_time")
         except InvalidError as error:
-            raise wrong(entry.line, error.field, f"{error.rule}; the place that is free for it does not") from None
+            bad.append(wrong(entry.line, error.field, f"{error.rule}; the place that is free for it does not"))
+    if bad:
+        raise together(bad)
 
 
 def _fill(
@@ -81,9 +87,9 @@ def _longest_falling(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return chosen[::-1]
 
 
-def _no_room(entries: Sequence[Entry], above: int, below: int) -> None:
+def _no_room(entries: Sequence[Entry], above: int, below: int) -> InvalidError:
     high, low, line = entries[above], entries[below], entries[above + 1].line
-    raise wrong(
+    return wrong(
         line,
         "sort_time",
         f"is missing, and there is no room between {high.post.sort_time} (line {high.line}) and {low.post.sort_time} "

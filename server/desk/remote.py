@@ -147,16 +147,18 @@ class RemoteDesk:
         progress: Callable[[int, int], None] | None = None,
         *,
         dry_run: bool = False,
+        strict: bool = False,
     ) -> ImportReport:
         """As the Desk's, but `progress` is not told: the server does all its work before it answers."""
-        path = f"{_story(slug)}/import" + ("?dry_run=true" if dry_run else "")
+        asked = [name for name, held in (("dry_run", dry_run), ("strict", strict)) if held]
+        path = f"{_story(slug)}/import" + ("?" if asked else "") + "&".join(f"{name}=true" for name in asked)
         self._connection.close()  # a file is read once, so this request cannot be repeated on a fresh connection
         self._connection.timeout = IMPORT_TIMEOUT_S
         headers = {"Content-Type": "application/jsonl"}
         response, body = await _away(lambda: self._exchange("POST", path, lines, headers))
         self._connection.timeout = self._timeout_s
         told = self._value(response, body)
-        return ImportReport(told["added"], told["skipped"])
+        return ImportReport.of(told)
 
     # One request
 
@@ -177,7 +179,8 @@ class RemoteDesk:
         response, answer = await _away(lambda: self._exchange(method, path, body, headers))
         told = self._value(response, answer)
         created = response.status == 201 or method != "POST" or not path.endswith(("/stories", "/posts"))
-        return Result(told, created, response.headers.get("Stoppress-Position", ""))
+        warnings = tuple(told.pop("warnings", ())) if isinstance(told, dict) else ()
+        return Result(told, created, response.headers.get("Stoppress-Position", ""), warnings)
 
     def _value(self, response: http.client.HTTPResponse, body: bytes) -> Any:
         if response.status not in (200, 201):

@@ -18,7 +18,7 @@ from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreErro
 from ..newsroom.model import Post, Story, Totals
 from ..newsroom.public import is_listed
 from ..newsroom.times import parse_time
-from .lines import STORY_FIELDS, Entry, Head, check_file, lines_of, wrong
+from .lines import STORY_FIELDS, Checked, Entry, Head, check_file, lines_of, together, wrong
 from .order import place
 from .result import ImportReport
 
@@ -30,6 +30,7 @@ BATCH_POSTS = 200
 BATCH_BYTES = 1024 * 1024
 PAGE_POSTS = 200
 ATTEMPTS = 5
+WARNINGS = 1000  # in a report; more are counted
 
 
 # Out
@@ -75,15 +76,19 @@ async def import_(
     now: int,
     progress: Callable[[int, int], None] | None = None,
     dry_run: bool = False,
+    strict: bool = False,
 ) -> ImportReport:
     """Store a file's posts under `slug`; the story too if its first line has it.
 
     `lines`: a file's lines, or its bytes in chunks as they come over a network.
     `progress(done, of)` is told after each batch, and with `of` 0 how many lines have been checked. `dry_run` checks
-    everything and stores nothing. Raises InvalidError, ConflictError or NotFoundError, with `line`, and has stored
-    nothing then.
+    everything and stores nothing; `strict` refuses a file of which something cannot be kept. Raises InvalidError,
+    ConflictError or NotFoundError, with `line`, and has stored nothing then.
     """
-    head, entries = await _checked(slug, lines, progress)
+    file = await _checked(slug, lines, progress)
+    head, entries = file.head, file.entries
+    if strict:
+        _refuse_losses(entries)
     held = await _stored_story(store, slug)
     if held is None and head is None:
         raise NotFoundError(
@@ -98,7 +103,13 @@ async def import_(
     await asyncio.to_thread(place, entries, now, taken)
     if head and head.pinned and not any(entry.post.id == head.pinned for entry in entries):
         raise wrong(1, "story.pinned_post_id", f"names post {head.pinned!r}, which is not in this file")
-    report = ImportReport(len(new), len(entries) - len(new))
+    warnings = [
+        {"line": entry.line, "id": entry.post.id, "kind": note.kind, "text": note.text}
+        for entry in entries
+        for note in entry.notes
+    ]
+    more = max(0, len(warnings) - WARNINGS)
+    report = ImportReport(len(new), len(entries) - len(new), warnings[:WARNINGS], more, file.ids)
     if dry_run or (held and not new):
         return report
     await _store_all(store, slug, head, held, new, _newest(entries), progress)
@@ -113,7 +124,7 @@ def _newest(entries: list[Entry]) -> str:
 
 async def _checked(
     slug: str, lines: Iterable[bytes] | AsyncIterable[bytes], progress: Callable[[int, int], None] | None
-) -> tuple[Head | None, list[Entry]]:
+) -> Checked:
     if not isinstance(lines, AsyncIterable):
         return await asyncio.to_thread(check_file, slug, lines, progress)
     from tempfile import SpooledTemporaryFile
@@ -123,6 +134,16 @@ async def _checked(
             await asyncio.to_thread(file.write, chunk)
         file.seek(0)
         return await asyncio.to_thread(check_file, slug, lines_of(file), progress)
+
+
+def _refuse_losses(entries: list[Entry]) -> None:
+    lost = [
+        wrong(entry.line, "body" if entry.post.body else "content_html", f"{note.text} (strict: nothing may be lost)")
+        for entry in entries
+        for note in [note for note in entry.notes if not note.kept][:1]
+    ]
+    if lost:
+        raise together(lost)
 
 
 async def _store_all(
@@ -196,6 +217,7 @@ def _same_story(stored: Story, given: Story) -> None:
 def _not_stored(entries: list[Entry], known: dict[str, tuple[Post, str]]) -> list[Entry]:
     """The entries that are new; those that are not take the stored place. Other content under an id is refused."""
     new = []
+    others = []
     for entry in entries:
         if entry.post.id not in known:
             new.append(entry)
@@ -204,12 +226,12 @@ def _not_stored(entries: list[Entry], known: dict[str, tuple[Post, str]]) -> lis
         given = entry.post if entry.post.sort_time else msgspec.structs.replace(entry.post, sort_time=stored.sort_time)
         if entry.created != created and given != stored:
             gone = " and was deleted" if stored.status == "deleted" else ""
-            raise ConflictError(
-                f"line {entry.line}: id: {entry.post.id!r} is stored already with other content{gone}; "
-                "give the post another id, or leave the line out",
-                line=entry.line,
-                field="id",
-            )
+            rule = f"{entry.post.id!r} is stored already with other content{gone}"
+            way_out = "give the post another id, or leave the line out"
+            said = f"line {entry.line}: id: {rule}; {way_out}"
+            others.append(ConflictError(said, line=entry.line, field="id"))
         if is_listed(stored):
             entry.post.sort_time = stored.sort_time
+    if others:
+        raise together(others)
     return new

@@ -112,6 +112,7 @@ class PostDraft(Struct, kw_only=True, forbid_unknown_fields=True):
     credit_note: Note = ""
     dateline: Line = ""
     body: str = ""
+    content_html: str = ""  # instead of a body
     images: Images = []
     date_published: str = ""
     sort_time: str = ""
@@ -132,6 +133,7 @@ class PostPatch(Struct, kw_only=True, forbid_unknown_fields=True):
     credit_note: Note | UnsetType = UNSET
     dateline: Line | UnsetType = UNSET
     body: str | UnsetType = UNSET
+    content_html: str | UnsetType = UNSET  # instead of a body; the post's becomes empty
     images: Images | UnsetType = UNSET
     is_key_event: bool | UnsetType = UNSET
     is_breaking: bool | UnsetType = UNSET

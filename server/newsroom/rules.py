@@ -7,7 +7,7 @@ out, or is answered as it stands by the Desk (edits that repeat what is stored).
 
 from __future__ import annotations
 
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
 from .errors import ConflictError, GoneError, InvalidError
 from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, is_blank
@@ -20,7 +20,7 @@ STORY_UPDATED, STORY_ENDED, STORY_REOPENED, STORY_DELETED = (
     "story.reopened",
     "story.deleted",
 )
-_EDITABLE = tuple(name for name in PostPatch.__struct_fields__ if name not in ("change_note", "minor"))
+_EDITABLE = tuple(name for name in PostPatch.__struct_fields__ if name not in ("content_html", "change_note", "minor"))
 
 
 # Stories
@@ -98,12 +98,22 @@ def publish(draft: PostDraft, *, id: str, html: str, text: str, now: int, create
     return Change(type=PUBLISHED, at=at, post=post, pin=pin, published=1, listed=1, created=created)
 
 
+def body_or_html(body: str | UnsetType, html: str | UnsetType) -> None:
+    """A post is written in Markdown or in HTML."""
+    if body and html:
+        raise InvalidError("content_html", "stands beside a body; a post has one of them: give body or content_html")
+
+
 def edit(post: Post, patch: PostPatch, *, html: str, text: str, now: int) -> Change | None:
     """None = the post says all that already. A minor edit leaves `date_modified` and the notes as they were."""
     _must_be(post, "published")
     given = {name: held for name in _EDITABLE if (held := getattr(patch, name)) is not UNSET}
+    if patch.content_html is not UNSET:
+        given["body"] = ""
     note = patch.change_note or ("" if not patch.minor else post.change_note)
-    if all(getattr(post, name) == held for name, held in given.items()) and not patch.change_note:
+    is_same = all(getattr(post, name) == held for name, held in given.items())
+    # Of a body, the stored HTML is what it was rendered to then: the same body is the same post.
+    if is_same and (patch.content_html is UNSET or html == post.content_html) and not patch.change_note:
         return None
     return _next(post, now, html=html, text=text, minor=patch.minor, change_note=note, **given)
 
@@ -121,7 +131,8 @@ def revert(post: Post, old: Post, now: int) -> Change | None:
     """The text of an earlier version as a new version; corrections are never taken back."""
     _must_be(post, "published")
     given = {name: getattr(old, name) for name in _EDITABLE}
-    if all(getattr(post, name) == held for name, held in given.items()):
+    is_same = all(getattr(post, name) == held for name, held in given.items())
+    if is_same and (post.body or post.content_html == old.content_html):
         return None
     return _next(
         post, now, html=old.content_html, text=old.article_body, change_note=f"Back to version {old.version}", **given

@@ -26,7 +26,19 @@ from .plain import plain
 from .safe import REL, TAGS, sanitised
 from .tree import VOID
 
-__all__ = ["NESTING", "REL", "TAGS", "Content", "Note", "clean", "from_lines", "plain", "render", "take"]
+__all__ = [
+    "NESTING",
+    "REL",
+    "TAGS",
+    "Content",
+    "Note",
+    "clean",
+    "from_lines",
+    "plain",
+    "render",
+    "take",
+    "with_pictures",
+]
 
 HTML_BYTES = 512 * 1024
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -34,7 +46,7 @@ TAGS_DEEP = NESTING + 4  # a body's 50 levels may end in a table or in code
 
 
 class Content(NamedTuple):
-    """What a body or HTML becomes. `images`: the post's, with those that stood in its HTML."""
+    """What a body or HTML becomes. `images`: those that stood in it, which `with_pictures` makes the post's."""
 
     html: str
     text: str
@@ -61,8 +73,8 @@ def clean(html: str) -> str:
     return take(html).html
 
 
-def take(html: str, images: Sequence[Image] = (), resolve: Callable[[str], str | None] | None = None) -> Content:
-    """HTML from elsewhere, its pictures put behind `images` (a post has 20), and what could not be kept of it.
+def take(html: str, resolve: Callable[[str], str | None] | None = None) -> Content:
+    """HTML from elsewhere as a post has it, the pictures that stood in it, and what could not be kept.
 
     `resolve`: where a link's address is on this site, if it knows. Raises InvalidError for more than 512 KiB, or tags
     more than 54 deep.
@@ -80,8 +92,7 @@ def take(html: str, images: Sequence[Image] = (), resolve: Callable[[str], str |
     made = sanitised(taken.html)
     if _size(made) > HTML_BYTES:
         raise InvalidError("content_html", f"becomes more than {HTML_BYTES:,} bytes: split it into several posts")
-    pictures, left = _with(list(images), taken.images)
-    return Content(made, plain(made), pictures, _counted([*taken.notes, *left]))
+    return Content(made, plain(made), taken.images, _counted(taken.notes))
 
 
 def from_lines(text: str) -> str:
@@ -98,8 +109,9 @@ def _size(html: str) -> int:
     return len(unescape(html).encode())
 
 
-def _with(images: list[Image], found: list[Image]) -> tuple[list[Image], list[Note]]:
-    notes: list[Note] = []
+def with_pictures(given: Sequence[Image], found: Sequence[Image]) -> tuple[list[Image], list[Note]]:
+    """The `given` pictures of a post, then those `found` in its HTML, each address once and 20 at most."""
+    images, notes = list(given), list[Note]()
     at = {image.url: n for n, image in enumerate(images)}
     for image in found:
         if image.url in at:
@@ -114,7 +126,7 @@ def _with(images: list[Image], found: list[Image]) -> tuple[list[Image], list[No
             at[image.url] = len(images)
             images.append(image)
             notes.append(Note("img", "img moved to images", kept=True))
-    return images, notes
+    return images, _counted(notes)
 
 
 def _counted(notes: list[Note]) -> list[Note]:

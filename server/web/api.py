@@ -182,7 +182,8 @@ def changed(result: Result, *, made_at: str = "") -> Response:
     headers = {"Stoppress-Position": result.position}
     if made_at:
         headers["Location"] = made_at
-    return shown(result.value, status=201 if made_at and result.created else 200, headers=headers)
+    value = {**result.value, "warnings": list(result.warnings)} if result.warnings else result.value
+    return shown(value, status=201 if made_at and result.created else 200, headers=headers)
 
 
 # Stories
@@ -292,8 +293,10 @@ async def export(call: Call) -> Response:
 
 async def import_(call: Call) -> Response:
     call.wait(None)  # how long depends on how much there is
-    report = await call.desk.import_(call.slug, read_lines(call.request), dry_run=call.flag("dry_run"))
-    return shown({"added": report.added, "skipped": report.skipped})
+    report = await call.desk.import_(
+        call.slug, read_lines(call.request), dry_run=call.flag("dry_run"), strict=call.flag("strict")
+    )
+    return shown(report.view())
 
 
 async def unknown(call: Call) -> Response:
