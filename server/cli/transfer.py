@@ -68,7 +68,7 @@ async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: b
 
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
     already is skipped, so a broken import is finished by running it again. Readers get one new snapshot at the end.
-    What a post cannot keep (a form, a script; a player becomes a link) is named on standard error, by line.
+    What a post cannot keep (a form, a script; a player becomes a link) is named by line.
     """
     from ..desk.lines import lines_of
 
@@ -88,15 +88,15 @@ async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: b
 
 
 def _tell(report: ImportReport) -> None:
-    """What was not kept and what got another id, on stderr: the first lines of each, then how many more."""
+    """What was not kept and what got another id, the first lines of each, then how many more."""
     for told in report.warnings[:SAID]:
-        notice(f"line {told['line']} ({line(told['id'])}): {line(told['text'])}")
+        click.echo(f"line {told['line']} ({line(told['id'])}): {line(told['text'])}")
     if (more := len(report.warnings[SAID:]) + report.more) > 0:
-        notice(f"and {more} more; --json names them")
+        click.echo(f"and {more} more; --json names them")
     for given, ours in list(report.ids.items())[:SAID]:
-        notice(f"id {line(given)} became {ours}")
+        click.echo(f"id {line(given)} became {ours}")
     if (more := len(report.ids) - SAID) > 0:
-        notice(f"and {more} more ids; --json names them")
+        click.echo(f"and {more} more ids; --json names them")
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ RSS = "application/rss+xml"
 UNKNOWN = "1970-01-01T00:00:00Z"
 STORIES = 1000  # whose tombstones are remembered
 # Content is ours: sanitised, and written by one library in one way.
-_SITE_PATH = re.compile(r'(<[^<>]*\s(?:href|src)=")/(?!/)')
+_SITE_PATH = re.compile(r'(<[^<>]*\s(?:href|src|cite)=")/(?!/)')
 # XML 1.0, section 2.2: these two are no characters there, and a reader drops a feed that has them.
 _NOT_XML = re.compile("[\ufffe\uffff]")
 
