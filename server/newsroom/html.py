@@ -75,6 +75,7 @@ class _Writer:
         self._start = -1  # where the run begins in `out`
         self._closing = ""
         self._is_said = False
+        self._is_parted = False  # from what stands, where only text may
         self._between = ""  # what parts blocks where only text may stand: in a heading, in preformatted text
 
     # Runs
@@ -95,6 +96,9 @@ class _Writer:
 
     def text(self, text: str, marks: Marks, bare: bool, direction: Direction) -> None:
         self._begin(marks, bare, direction)
+        if self._is_parted and self._is_said and self._between and not self.out[-1].endswith(self._between):
+            self.out.append(self._between)
+        self._is_parted = False
         self._is_said = self._is_said or not text.isspace()
         self.out.append(escape(text, quote=False))
 
@@ -116,12 +120,11 @@ class _Writer:
         while len(self._opened) > left:
             self.out.append(f"</{self._opened.pop().tag}>")
 
-    def _apart(self, marks: Marks, bare: bool, direction: Direction) -> None:
+    def _apart(self) -> None:
         """What comes next does not touch what stands."""
         if not self._between:
             self.end()
-        elif self._is_said and not self.out[-1].endswith(self._between):
-            self.text(self._between, marks, bare, direction)
+        self._is_parted = True
 
     # Blocks
 
@@ -157,9 +160,9 @@ class _Writer:
             self._wrapper(node, marks, bare, direction)
         elif tag in BLOCKS or tag in HEADINGS:
             if self._between:
-                self._apart(marks, bare, direction)
+                self._apart()
                 self.flow(node.children, marks, bare, direction)
-                self._apart(marks, bare, direction)
+                self._apart()
             else:
                 self._block(HEADINGS.get(tag, tag), node, marks, direction)
         else:
@@ -182,9 +185,9 @@ class _Writer:
             self._figure(node, marks, direction)
             return
         own = {**direction, **{name: value for name, value in _kept(node, "p").items() if name in ("dir", "lang")}}
-        self._apart(marks, bare, direction)
+        self._apart()
         self.flow(label_and_value(node), marks, False, own)
-        self._apart(marks, bare, direction)
+        self._apart()
 
     def _block(self, tag: str, node: Node, marks: Marks, direction: Direction) -> None:
         """A block and what is in it; the direction of wrappers goes on it, and holds inside."""
@@ -320,9 +323,9 @@ class _Writer:
         self._left(node.tag, f"{node.tag} became a link to {where[:80]}")
         outside = tuple(mark for mark in marks if mark.tag != "a")
         link = _Mark("a", _tag("a", {"href": where}), node)
-        self._apart(outside, bare, direction)
+        self._apart()
         self.text(title or re.sub(r"^https?://(www\.)?", "", where), (*outside, link), bare, direction)
-        self._apart(outside, bare, direction)
+        self._apart()
 
     def _link(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         given = node.attributes.get("href", "")
