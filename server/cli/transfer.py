@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..desk.result import ImportReport
 
 SAID = 20
+KINDS = ("liveblog3", "wordpress", "ninjs")  # desk.converters, which is imported only when it is used
 LONG = 500  # posts; a shorter import is done before a bar would be read
 
 
@@ -55,6 +56,7 @@ async def export(run: Run, slug: str | None, everything: bool, output: str | Non
 stoppress import election-night election-night.jsonl
 stoppress import election-night posts.jsonl --dry-run
 stoppress import election-night posts.jsonl --strict
+stoppress import election-night export.xml --from wordpress
 ssh old.example.org stoppress export election-night | stoppress import election-night -
 """,
 )
@@ -62,19 +64,22 @@ ssh old.example.org stoppress export election-night | stoppress import election-
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Only check the file; store nothing.")
 @click.option("--strict", is_flag=True, help="Refuse a file of which something would be left out or changed.")
+@click.option("--from", "kind", type=click.Choice(KINDS), help="The file is another system's: docs/importing.md.")
 @editorial
-async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool) -> None:
+async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, kind: str | None) -> None:
     """Read posts for the story SLUG from FILE (- is standard input), one JSON object a line, newest first.
 
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
     already is skipped, so a broken import is finished by running it again. Readers get one new snapshot at the end.
     What a post cannot keep (a form, a script; a player becomes a link) is named by line.
     """
+    from ..desk.converters import lines_from
     from ..desk.lines import lines_of
 
+    lines = lines_from(kind, file.read()) if kind else lines_of(file)
     bar = _Bar()
     try:
-        report = await run.desk.import_(slug, lines_of(file), bar.move, dry_run=dry_run, strict=strict)
+        report = await run.desk.import_(slug, lines, bar.move, dry_run=dry_run, strict=strict)
     finally:
         bar.end()
     if run.json:

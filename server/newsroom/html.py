@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .elsewhere import HEADINGS, OUT, PLAYERS, RENAMED, UNSAID, WRAPPERS, formula, label_and_value, read
 from .model import Image
-from .pictures import address_of, credit_of, picture_of
+from .pictures import address_of, credit_of, is_credit, picture_of
 from .safe import BLOCKS, MARKS, absolute, is_allowed, is_link
 from .tree import Node
 
@@ -378,7 +378,8 @@ def _captions(figure: Node) -> Iterator[Node]:
     """Its own, not those of figures in it."""
     for child in figure.children:
         if isinstance(child, Node) and not _is_figure(child):
-            if child.tag == "figcaption" or "wp-caption-text" in child.attributes.get("class", "").split():
+            is_caption = child.tag == "figcaption" or "wp-caption-text" in child.attributes.get("class", "").split()
+            if is_caption or is_credit(child):
                 yield child
             else:
                 yield from _captions(child)

@@ -52,6 +52,10 @@ def picture_of(node: Node) -> Image | NoPicture:
     return Image(url=url, alt=_cut(alt, LINE_CHARS), width=width, height=height)
 
 
+def is_credit(node: Node) -> bool:
+    return bool(_CREDIT_CLASS.search(node.attributes.get("class", "")))
+
+
 def credit_of(captions: list[Node]) -> tuple[str, str]:
     """Caption and credit of a picture, from its `figcaption`."""
     credits_: list[str] = []
@@ -61,7 +65,7 @@ def credit_of(captions: list[Node]) -> tuple[str, str]:
         for child in node.children:
             if isinstance(child, str):
                 words.append(child)
-            elif child.tag in ("cite", "small") or _CREDIT_CLASS.search(child.attributes.get("class", "")):
+            elif child.tag in ("cite", "small") or is_credit(child):
                 credits_.append(one_line(child.text()))
                 words.append(" ")
             else:
@@ -71,8 +75,11 @@ def credit_of(captions: list[Node]) -> tuple[str, str]:
                 words.append("" if is_word else " ")
 
     for caption in captions:
-        read(caption)
-        words.append(" ")
+        if is_credit(caption):
+            credits_.append(one_line(caption.text()))
+        else:
+            read(caption)
+            words.append(" ")
     text = one_line("".join(words))
     if not credits_ and (found := _CREDIT.search(text)):
         credits_.append(found.group(1).strip())
