@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import uuid
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import event, given, settings, strategies
@@ -14,7 +16,7 @@ from stoppress.desk import order, transfer
 from stoppress.desk.desk import Desk
 from stoppress.desk.lines import LINE_BYTES, Entry, check_file, lines_of
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, StoppressError
-from stoppress.newsroom.model import Post
+from stoppress.newsroom.model import POST_ID, Post
 from stoppress.newsroom.times import format_time, parse_time
 from stoppress.store.store import Store
 
@@ -434,3 +436,165 @@ def test_rubbish_is_a_bad_line_and_nothing_else(raw):
     with pytest.raises(StoppressError) as caught:
         check_file("night", [raw, raw])
     assert caught.value.extra["line"] in (1, 2)
+
+
+# What cannot be kept, what is wrong in many lines, and ids of other systems
+
+
+async def test_what_could_not_be_kept_is_named_by_line_and_kind(desk):
+    rows = [
+        {
+            "id": "pic",
+            "content_html": '<figure><img src="https://i.example/a.jpg"><figcaption>Noon</figcaption></figure>',
+        },
+        {"id": "tube", "headline": "h", "content_html": '<p>Watch:</p><iframe src="https://v.example/1"></iframe>'},
+        {"id": "form", "headline": "h", "content_html": "<form>Name<input></form>"},
+        {"id": "md", "headline": "h", "body": "<p>Hello</p>"},
+    ]
+    dry = await desk.import_("night", lines(STORY, *rows), dry_run=True)
+    report = await desk.import_("night", lines(STORY, *rows))
+    assert dry.warnings == report.warnings
+    assert [(told["line"], told["id"], told["kind"]) for told in report.warnings] == [
+        (2, "pic", "img"),
+        (3, "tube", "iframe"),
+        (4, "form", "form"),
+        (4, "form", "input"),
+        (5, "md", "body"),
+    ]
+    assert (await desk.post("night", "pic"))["images"] == [{"url": "https://i.example/a.jpg", "caption": "Noon"}]
+
+
+async def test_strict_refuses_what_would_be_lost_and_lets_pictures_move(desk):
+    moved = {"id": "pic", "headline": "h", "content_html": '<p>a</p><img src="/a.jpg">'}
+    lost = [{"id": f"p{n}", "headline": "h", "content_html": "<p>a</p><form>b</form>"} for n in range(2)]
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("night", lines(STORY, moved, *lost), strict=True)
+    assert caught.value.detail.split("\n") == [
+        f"line {n}: content_html: form left out, its text kept (strict: nothing may be lost)" for n in (3, 4)
+    ]
+    assert await desk.stories() == []
+    assert (await desk.import_("night", lines(STORY, moved), strict=True)).added == 1
+
+
+@pytest.mark.parametrize("html", ["<iframe srcdoc=x></iframe>", "<script>a()</script>", "<p> </p>", "<img src=a.jpg>"])
+async def test_a_post_that_becomes_empty_is_refused(desk, html):
+    with pytest.raises(InvalidError, match="line 2: content_html: leaves nothing that can be shown"):
+        await desk.import_("night", lines(STORY, {"id": "a", "content_html": html}))
+    assert (await desk.import_("night", lines(STORY, {"id": "a", "headline": "h", "content_html": html}))).added == 1
+
+
+async def test_all_bad_lines_are_named_at_once_and_none_is_stored(desk):
+    bad = [{"id": f"p{n}", "headline": "h", "tags": []} for n in range(23)]
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("night", lines(STORY, {"id": "good", "headline": "h"}, *bad))
+    told = caught.value.detail.split("\n")
+    assert told[:2] == [f"line {n}: tags: is not a field here; check its spelling" for n in (3, 4)]
+    assert (len(told), told[-1]) == (21, "and 3 more")
+    assert caught.value.extra["more"] == 3
+    assert caught.value.extra["lines"][0] == {"line": 3, "detail": told[0]}
+    assert await desk.stories() == []
+
+
+async def test_bad_bodies_are_named_in_the_order_of_the_lines(desk):
+    rows = [{"id": "a", "headline": "h", "body": "> " * 60}, {"id": "b", "headline": "h" * 301}]
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("night", lines(STORY, *rows))
+    assert [told["line"] for told in caught.value.extra["lines"]] == [2, 3]
+
+
+async def test_all_conflicts_and_all_lines_without_room_are_named_at_once(desk):
+    await desk.import_("night", lines(STORY, {"id": "a", "headline": "h"}, {"id": "b", "headline": "h"}))
+    with pytest.raises(ConflictError) as caught:
+        await desk.import_("night", lines({"id": "a", "headline": "x"}, {"id": "b", "headline": "x"}))
+    assert [told["line"] for told in caught.value.extra["lines"]] == [1, 2]
+    at = "2026-11-03T20:00:00.00{}Z"
+    rows = [{"id": f"s{n}", "sort_time": at.format(9 - n)} if n % 2 == 0 else {"id": f"s{n}"} for n in range(5)]
+    rows[2]["sort_time"], rows[4]["sort_time"] = at.format(8), at.format(7)
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("other", lines(STORY, *rows))
+    assert [told["line"] for told in caught.value.extra["lines"]] == [3, 5]
+
+
+async def test_foreign_ids_get_the_same_one_each_time_and_links_follow(desk):
+    rows = [
+        {"id": "urn:newsml:x:2026:abc", "headline": "h", "content_html": '<p><a href="#post-17">below</a></p>'},
+        {"id": "https://old.example/live#block-1", "headline": "h", "content_html": "<p>x</p>"},
+        {"id": 17, "headline": "h", "url": "https://old.example/17"},
+        {"id": "n" * 65, "headline": "h", "content_html": '<p><a href="https://old.example/17">a</a></p>'},
+    ]
+    story = {"story": {"headline": "h", "pinned_post_id": rows[1]["id"]}}
+    report = await desk.import_("night", lines(story, *rows))
+    ours = await ids(desk)
+    assert list(report.ids.values()) == [ours[1], ours[0], ours[3]]  # the pin stands first
+    assert ours[0] == "abc-" + report.ids["urn:newsml:x:2026:abc"][-16:]
+    assert ours[2] == "17"
+    assert all(POST_ID.fullmatch(id) for id in ours)
+    assert (await desk.story("night"))["pinned_post_id"] == ours[1]
+    for id in (ours[0], ours[3]):
+        assert '<a href="/live/night/posts/17"' in (await desk.post("night", id))["content_html"]
+    again = await desk.import_("night", lines(story, *rows))
+    assert (again.added, again.skipped, again.ids) == (0, 4, report.ids)
+
+
+def test_ids_that_differ_little_differ():
+    foreign = [f"urn:x:{n}:a" for n in range(500)] + [f"{'x' * 80}{n}" for n in range(500)]
+    file = check_file("night", lines(*({"id": id, "headline": "h"} for id in foreign)))
+    assert len({entry.post.id for entry in file.entries}) == len(foreign)
+
+
+CONSTRUCTS = [
+    "<ol start=3><li>Third<ul><li>inner one</li><li>inner two<ol><li>deep</li></ol></li></ul></li><li>Fourth</li></ol>",
+    "<table><caption>Count</caption><thead><tr><th>Party<th>Seats</thead><tr><td>Red<td>1,212<tr><td>Blue<td>−9</table>",
+    "<dl><dt>Dead<dd>3<dt>Hurt<dd>14</dl>",
+    '<figure><img src="/a.jpg" alt="x"><figcaption>The bridge at noon</figcaption></figure><p>After</p>',
+    "<pre><code>if x &lt; 1:\n    go()\n</code></pre>",
+    '<blockquote cite="https://e.example/"><p>We leave.</p><footer>Ana <cite>Log</cite></footer></blockquote>',
+    "<p>10<sup>6</sup> people, CO<sub>2</sub></p>",
+    "<p>one<br>two</p><p>a &amp; b &eacute; 5&nbsp;km &#8212; 7</p>",
+    '<p>Watch</p><iframe src="https://v.example/1" title="The speech"></iframe>',
+    '<video src="https://v.example/v.mp4" title="The film"></video>',
+    '<p dir="rtl" lang="ar">أُغلق الجسر عند 14:30</p>',
+    "<section>one<aside>two</aside><div>three <b>four</b></div></section>",
+]
+# What a reader reads of them. A caption is the picture's; an address stands in its link.
+SAID = [
+    "3 Third inner one inner two 1 deep 4 Fourth",
+    "Count Party Seats Red 1 212 Blue 9",
+    "Dead 3 Hurt 14",
+    "After",
+    "if x 1 go",
+    "We leave Ana Log",
+    "10⁶ people CO₂",
+    "one two a b é 5 km 7",
+    "Watch The speech",
+    "The film",
+    "أُغلق الجسر عند 14 30",
+    "one two three four",
+]
+
+
+async def test_twelve_constructs_come_through_word_by_word_and_stay_byte_equal(desk, elsewhere):
+    rows = [{"id": f"c{n}", "headline": "h", "content_html": html} for n, html in enumerate(CONSTRUCTS)]
+    await desk.import_("night", lines(STORY, *rows))
+    for n, said in enumerate(SAID):
+        post = await desk.post("night", f"c{n}")
+        assert re.findall(r"[\w⁶₂ُ]+", post["article_body"].replace("- ", "")) == said.split()
+    first = await exported(desk)
+    await elsewhere.import_("night", io.BytesIO(first))
+    assert await exported(elsewhere) == first
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.lists(strategies.sampled_from(CONSTRUCTS), min_size=1, max_size=4).map("".join))
+def test_what_is_exported_is_taken_back_as_it_stands(html):
+    once = check_file("night", lines({"id": "a", "headline": "h", "content_html": html})).entries[0].post
+    again = check_file("night", lines(msgspec.to_builtins(once))).entries[0]
+    assert again.post == once
+    assert again.notes == []
+
+
+async def test_plain_text_of_an_agency_keeps_its_lines(desk):
+    await desk.import_("night", lines(STORY, {"id": "a", "article_body": "First.\n– A quote.\nThird."}))
+    post = await desk.post("night", "a")
+    assert post["content_html"] == "<p>First.</p><p>– A quote.</p><p>Third.</p>"
+    assert post["article_body"] == "First.\n– A quote.\nThird."

@@ -410,3 +410,52 @@ async def test_the_answer_is_what_readers_will_see(site, admin):
     told = orjson.loads((await site.client.get(f"/live/flood/snapshot?min_seq={seq}")).content)
 
     assert (told["epoch"], told["posts"][0]["headline"]) == (epoch, "There")
+
+
+# HTML, and what is said of a body
+
+
+async def test_html_is_taken_instead_of_a_body_and_what_it_loses_is_said(site, admin):
+    made = await admin.post(
+        POSTS, json={"headline": "h", "content_html": "<div>a</div><iframe src=//v.example/1></iframe>"}
+    )
+    assert made.status_code == 201
+    assert made.json()["content_html"].startswith("<p>a</p><p><a href=")
+    assert made.json()["warnings"] == ["iframe became a link to https://v.example/1"]
+    post = f"{POSTS}/{made.json()['id']}"
+    assert "warnings" not in (await admin.get(post)).json()
+
+    edited = await admin.patch(post, json={"content_html": "<form>b</form>"})
+    assert (edited.status_code, edited.json()["content_html"]) == (200, "<p>b</p>")
+    assert edited.json()["warnings"] == ["form left out, its text kept"]
+    assert "warnings" not in (await admin.patch(post, json={"headline": "i"})).json()
+    refused(await admin.patch(post, json={"content_html": "<p>a</p>", "body": "b"}), 400, "content_html: stands beside")
+
+
+async def test_a_body_that_is_html_is_published_with_a_warning(site, admin):
+    answer = await admin.post(POSTS, json={"headline": "h", "body": "<p>Hello</p>"})
+    assert answer.status_code == 201
+    assert answer.json()["warnings"][0].startswith("<p> is shown as it stands")
+
+
+async def test_an_import_says_what_it_could_not_keep(site, admin):
+    rows = [
+        {"id": "urn:x:1", "headline": "h", "content_html": "<p>a</p><script>b()</script>"},
+        {"headline": "h", "a": 1},
+    ]
+    body = b"\n".join(orjson.dumps(row) for row in rows[:1])
+    headers = {"Content-Type": "application/jsonl"}
+    address = "/api/stories/flood/import"
+
+    tried = await admin.post(f"{address}?dry_run=true", content=body, headers=headers)
+    assert tried.json()["warnings"] == [
+        {"line": 1, "id": tried.json()["ids"]["urn:x:1"], "kind": "script", "text": "script left out"}
+    ]
+    refused(
+        await admin.post(f"{address}?strict=true", content=body, headers=headers), 400, "line 1: content_html: script"
+    )
+    both = b"\n".join(orjson.dumps(row) for row in [rows[1], rows[1]])
+    problem = refused(
+        await admin.post(address, content=both, headers=headers), 400, "line 1: a: is not a field", "line 2"
+    )
+    assert [told["line"] for told in problem["lines"]] == [1, 2]
