@@ -20,6 +20,7 @@ PICTURE = {"image": "url", "alt": "alt", "caption": "caption", "credit": "credit
 PICTURE |= {"height": "height"}
 FLAGS = {"key": "is_key_event", "breaking": "is_breaking", "summary": "is_summary"}
 LINES = ("headline", "byline", "credit_note", "dateline")
+WAYS = ("body", "body_file", "html", "html_file", "editor")
 SCISSORS = """------------------------ >8 ------------------------
 The first line is the headline, the rest the body (CommonMark).
 The line with the scissors and all below it is left out."""
@@ -66,6 +67,10 @@ _OPTIONS = (
     click.option(
         "--body-file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True), help="Read it."
     ),
+    click.option("--html", metavar="TEXT|-", help="HTML in place of a body; - reads it from standard input."),
+    click.option(
+        "--html-file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True), help="Read it."
+    ),
     click.option("--editor", is_flag=True, help="Write it in $EDITOR."),
     click.option("--byline", metavar="TEXT", help="Shown as it stands: By Ana Lee in Ohio."),
     click.option(
@@ -101,13 +106,16 @@ def given(parameters: dict[str, Any], was: dict[str, Any] | None = None) -> dict
         found["keywords"] = [word for word in parameters["keywords"] if word]
     if parameters["images"]:
         found["images"] = parameters["images"]
-    ways = [way for way in ("body", "body_file", "editor") if parameters[way] not in (None, False)]
+    ways = [way for way in WAYS if parameters[way] not in (None, False)]
     if len(ways) > 1:
-        raise click.UsageError("a post has one body: give --body, --body-file or --editor, not two of them")
+        said = " and ".join(f"--{way.replace('_', '-')}" for way in ways)
+        raise click.UsageError(f"a post has one body, in Markdown or in HTML: {said} are two")
     if parameters["editor"]:
         found |= _written({**(was or {}), **found})
     elif ways:
-        found["body"] = _body(parameters["body"], parameters["body_file"])
+        name = "content_html" if ways[0].startswith("html") else "body"
+        text, file = ("html", "html_file") if name == "content_html" else ("body", "body_file")
+        found[name] = _body(name, parameters[text], parameters[file])
     return found
 
 
@@ -124,7 +132,7 @@ def people(names: Iterable[str]) -> list[Any]:
     return found
 
 
-def _body(text: str | None, file: str | None) -> str:
+def _body(name: str, text: str | None, file: str | None) -> str:
     if text is not None and text != "-":
         return text
     if text == "-" or file == "-":
@@ -136,21 +144,24 @@ def _body(text: str | None, file: str | None) -> str:
             with open(file or "", "rb") as opened:
                 raw = opened.read(BODY_READ)
         except OSError as error:
-            raise InvalidError("body", f"cannot read {file}: {error.strerror}") from None
+            raise InvalidError(name, f"cannot read {file}: {error.strerror}") from None
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
     except UnicodeDecodeError as error:
-        raise InvalidError("body", f"is not UTF-8: byte {error.start} of it is 0x{raw[error.start]:02X}") from None
+        raise InvalidError(name, f"is not UTF-8: byte {error.start} of it is 0x{raw[error.start]:02X}") from None
 
 
 def _written(now: dict[str, Any]) -> dict[str, Any]:
     """Headline and body as somebody leaves them in $EDITOR: the first line, and what follows it."""
     if not sys.stdin.isatty():
         raise click.UsageError("--editor needs a terminal; give the text by --body - or --body-file")
-    text = click.edit(f"{now.get('headline', '')}\n\n{now.get('body', '')}\n\n{SCISSORS}\n", extension=".md")
+    is_html = bool(now.get("content_html")) and not now.get("body")
+    said = now["content_html"] if is_html else now.get("body", "")
+    scissors = SCISSORS.replace("CommonMark", "HTML") if is_html else SCISSORS
+    text = click.edit(f"{now.get('headline', '')}\n\n{said}\n\n{scissors}\n", extension=".html" if is_html else ".md")
     if text is None:
         raise click.Abort()
     headline, _, body = text.partition(SCISSORS.partition("\n")[0])[0].strip().partition("\n")
     if not headline.strip():
         raise click.Abort()
-    return {"headline": headline.strip(), "body": body.strip("\n").rstrip()}
+    return {"headline": headline.strip(), "content_html" if is_html else "body": body.strip("\n").rstrip()}

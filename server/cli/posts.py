@@ -12,6 +12,7 @@ from .session import EXPECT, Run, change
 POST = """
 stoppress post election-night --headline "Polls close" --body "The first counts are due at nine."
 stoppress post election-night --headline "Turnout" --key --byline "By Ana Lee" --body-file turnout.md
+stoppress post election-night --headline "From the wire" --html-file wire.html
 pandoc notes.docx -t commonmark | stoppress post election-night --headline "Notes" --body -
 stoppress post election-night --headline "In pictures" --image /a.jpg --alt "A queue" --image /b.jpg --alt "A count"
 stoppress post election-night --headline "From afar" --body "…" --url https://news.example.org

@@ -16,7 +16,7 @@ import click
 from ..newsroom.errors import InvalidError, StoreError, TryAgainError
 from ..settings import Settings
 from .command import Refusal, WhereOption
-from .output import notice
+from .output import line, notice
 
 if TYPE_CHECKING:
     from ..desk.desk import Desk
@@ -106,8 +106,10 @@ class Run:
 
     def tell(self, result: Result, text: str) -> None:
         """The result of a change: `text` for people, the stored value for programs."""
+        for warning in result.warnings:
+            notice(f"warning: {line(warning)}")
         if self.json:
-            tell_json(result.value)
+            tell_json({**result.value, **({"warnings": result.warnings} if result.warnings else {})})
         else:
             click.echo(text)
 

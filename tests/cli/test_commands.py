@@ -289,3 +289,64 @@ def test_what_no_request_may_hold_is_a_sentence(shell, story, arguments):
     said = shell(*arguments, ends=65)
 
     assert len(said.stderr.splitlines()) == 1
+
+
+# HTML, and what is said of a text
+
+
+def test_html_is_taken_and_what_it_loses_is_said_on_stderr(shell, story):
+    html = '<p>a</p><iframe src="https://v.example/1" title="Film"></iframe>'
+    done = shell("post", story, "--headline", "h", "--html", "-", "--id", "p", stdin=html)
+    assert done.stdout.startswith("p  http")
+    assert done.stderr == "warning: iframe became a link to https://v.example/1\n"
+    held = shell.json("show", story, "p")
+    assert held["body"] == ""
+    assert held["content_html"].startswith('<p>a</p><p><a href="https://v.example/1"')
+
+    edited = shell("edit", story, "p", "--html", "<div>b</div>", "--json")
+    assert json.loads(edited.stdout)["content_html"] == "<p>b</p>"
+    assert shell("edit", story, "p", "--headline", "i").stderr == ""
+    assert shell.json("show", story, "p")["content_html"] == "<p>b</p>"
+
+
+def test_html_from_a_file(shell, story, tmp_path):
+    (tmp_path / "a.html").write_text("<table><tr><td>Red<td>12</table>")
+    shell("post", story, "--headline", "h", "--html-file", str(tmp_path / "a.html"), "--id", "p")
+    assert shell.json("show", story, "p")["article_body"] == "Red · 12"
+
+
+def test_two_bodies_are_one_too_many(shell, story):
+    said = shell("post", story, "--headline", "h", "--html", "<p>a</p>", "--body", "a", ends=2).stderr
+    assert "--body and --html are two" in said
+
+
+def test_a_body_that_is_html_goes_live_with_a_warning(shell, story):
+    done = shell("post", story, "--headline", "h", "--body", "<p>Hello</p>")
+    assert done.stderr.startswith("warning: <p> is shown as it stands: a body is Markdown")
+    told = json.loads(shell("post", story, "--headline", "h", "--body", "<p>Hello</p>", "--json").stdout)
+    assert told["warnings"][0].startswith("<p> is shown")
+
+
+def test_an_import_names_what_it_could_not_keep_and_foreign_ids(shell, story, tmp_path):
+    file = tmp_path / "a.jsonl"
+    rows = [{"id": f"urn:x:{n}", "headline": "h", "content_html": "<p>a</p><form>b</form>"} for n in range(23)]
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    for more in (["--dry-run"], []):
+        told = shell("import", story, str(file), *more).stdout.splitlines()
+        assert told[0].startswith("line 1 (0-")
+        assert told[0].endswith("): form left out, its text kept")
+        assert told[20] == "and 3 more; --json names them"
+        assert told[21].startswith("id urn:x:0 became 0-")
+        assert told[41] == "and 3 more ids; --json names them"
+    assert len(shell.json("import", story, str(file), "--dry-run")["warnings"]) == 23
+    said = shell("import", story, str(file), "--strict", ends=65).stderr
+    assert said.startswith("stoppress: line 1: content_html: form left out, its text kept")
+    assert said.endswith("and 3 more\n")
+
+
+def test_a_file_of_another_system_is_imported(shell, story, tmp_path):
+    file = tmp_path / "entries.json"
+    file.write_text('{"entries": [{"id": 1, "type": "new", "content": "A ferry.", "entry_time": 1772615400}]}')
+    shell("import", story, str(file), "--from", "wordpress")
+    assert shell.json("show", story, "1")["article_body"] == "A ferry."
+    assert "file: is no ninjs" in shell("import", story, str(file), "--from", "ninjs", ends=65).stderr

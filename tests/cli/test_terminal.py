@@ -141,6 +141,14 @@ def test_an_edit_in_the_editor_starts_with_the_text_and_leaves_the_scissors_out(
     assert (post["headline"], post["body"], post["version"]) == ("Uno", "Dos", 2)
 
 
+def test_a_post_of_html_is_edited_as_html(shell, story, terminal, tmp_path):
+    shell("post", story, "--headline", "Uno", "--html", "<p>Dos</p>", "--id", "p1")
+    terminal("edit", story, "p1", "--editor", EDITOR=editor(tmp_path, "Uno\n\n<p>Tres</p>")).end()
+    assert (tmp_path / "given").read_text().startswith("Uno\n\n<p>Dos</p>\n\n--")
+    held = shell.json("show", story, "p1")
+    assert (held["body"], held["content_html"]) == ("", "<p>Tres</p>")
+
+
 def test_an_empty_text_from_the_editor_publishes_nothing(shell, story, terminal, tmp_path):
     given_up = terminal("post", story, "--editor", EDITOR=editor(tmp_path, "\n\n"))
     given_up.end()

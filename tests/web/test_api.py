@@ -8,6 +8,9 @@ import httpx
 import orjson
 import pytest
 
+from stoppress.desk.remote import RemoteDesk
+from stoppress.newsroom.errors import InvalidError
+
 STORY = {"slug": "flood", "headline": "The river rises"}
 POSTS = "/api/stories/flood/posts"
 
@@ -459,3 +462,18 @@ async def test_an_import_says_what_it_could_not_keep(site, admin):
         await admin.post(address, content=both, headers=headers), 400, "line 1: a: is not a field", "line 2"
     )
     assert [told["line"] for told in problem["lines"]] == [1, 2]
+
+
+async def test_a_desk_far_away_tells_what_this_one_does(site, admin):
+    """RemoteDesk hands on warnings, notes and ids."""
+    far = RemoteDesk(site.url, admin.headers["authorization"].removeprefix("Bearer "))
+    made = await far.publish("flood", {"headline": "h", "content_html": "<form>a</form>"})
+    assert made.warnings == ("form left out, its text kept",)
+    assert "warnings" not in made.value
+    row = orjson.dumps({"id": "urn:x:1", "headline": "h", "body": "[a](b.html)"})
+    report = await far.import_("flood", [row], dry_run=True)
+    assert report.warnings[0]["text"] == "link to b.html left out, its text kept"
+    assert list(report.ids) == ["urn:x:1"]
+    with pytest.raises(InvalidError, match="strict"):
+        await far.import_("flood", [row], strict=True)
+    await far.aclose()
