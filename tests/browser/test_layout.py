@@ -182,3 +182,21 @@ async def test_print_holds_the_story_and_its_address_once(site):
     assert await page.locator("#points").is_visible()
     assert await page.inner_text("#address") == f"{site.address}/live/{slug}"
     assert await page.evaluate("getComputedStyle(document.querySelector('.permalink'), '::after').content") == "none"
+
+
+WIDE = "".join(f"<th>Constituency {n}</th>" for n in range(12))
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_a_wide_table_scrolls_in_its_post_and_a_list_shows_its_year(site, width):
+    slug = await site.story()
+    html = f'<table><tr>{WIDE}</tr></table><ol start="1984"><li>It was cold.</li></ol><pre>{"x" * 300}</pre>'
+    id = await site.post(slug, "Wide", body="", content_html=html)
+    page = await site.reader(f"/live/{slug}", width=width)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    table = f"document.querySelector('#post-{id} table')"
+    assert await page.evaluate(f"{table}.scrollWidth > {table}.clientWidth")
+    # A number outside of the text would begin left of the screen of a phone.
+    assert (
+        await page.evaluate(f"getComputedStyle(document.querySelector('#post-{id} ol')).listStylePosition") == "inside"
+    )
