@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 log = logging.getLogger(__name__)
 
 DELAYS_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+END_S = 0.5  # before a task is cancelled once more
 STEADY_S = 60.0  # work that went on for so long makes the next failure the first of a series
 
 
@@ -74,6 +76,16 @@ def keep(
 ) -> asyncio.Task[None]:
     """A task that does `work` until it is cancelled; see `endless`."""
     return asyncio.create_task(endless(name, work, steady_s=steady_s, failed=failed), name=name)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel until they are done: Python 3.11's `wait_for`, which redis-py sends through, may lose a cancellation
+    that comes with its answer (CPython gh-86296)."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=END_S)
 
 
 class Ticks:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from stoppress import tasks
-from stoppress.tasks import Backoff, Ticks, endless, keep
+from stoppress.tasks import Backoff, Ticks, end, endless, keep
 from support import until
 
 
@@ -78,3 +78,24 @@ async def test_a_suspended_process_has_not_waited() -> None:
     await asyncio.sleep(0)
     assert ticks.seconds < 0.1
     running.cancel()
+
+
+async def test_a_task_that_loses_a_cancellation_is_ended_all_the_same(monkeypatch) -> None:
+    """As Python 3.11's `wait_for` does when its answer comes with it."""
+    monkeypatch.setattr(tasks, "END_S", 0.02)
+    lost: list[int] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if lost:
+                raise
+            lost.append(1)
+
+    task = keep("work", work)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await end([task])
+    assert (task.cancelled(), lost) == (True, [1])

@@ -22,7 +22,7 @@ from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError
 from ..newsroom.model import SLUG
 from ..settings import Settings
-from ..tasks import Ticks, keep
+from ..tasks import Ticks, end, keep
 from .message import read_event
 from .repairs import Repairs
 from .store import Store, UnreadableError
@@ -162,10 +162,7 @@ class Relay:
         try:
             await asyncio.wait(tasks)
         finally:
-            tasks += (*self._tasks, *self._repairs.tasks.values())
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end((*tasks, *self._tasks, *self._repairs.tasks.values()))
 
     async def _listen(self) -> None:
         """One subscription, from its first confirmation to its end, which is always an exception."""

@@ -27,7 +27,7 @@ from ..newsroom.errors import NotFoundError, StoppressError, StoreError
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
-from ..tasks import keep
+from ..tasks import end, keep
 from ..transport.sse import live_events
 from ..transport.websocket import live_socket
 from . import api
@@ -43,7 +43,6 @@ from .problems import RequestError
 from .stats import Board
 
 log = logging.getLogger(__name__)
-END_S = 0.5  # before a task is cancelled once more
 PATIENCE_S = 1.0  # of a page, beyond the time of one call to the store
 _SLASHED = re.compile(r"(/live/[A-Za-z0-9_/-]*[A-Za-z0-9_-])/+")
 
@@ -124,16 +123,6 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
         await board.goodbye()
         if given is None:
             await store.aclose()
-
-
-async def end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel until they are done: Python 3.11's `wait_for`, which redis-py sends through, may lose a cancellation
-    that comes with its answer (CPython gh-86296)."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=END_S)
 
 
 def page(name: str, method: str) -> Any:

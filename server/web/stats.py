@@ -24,7 +24,7 @@ from ..newsroom.errors import StoreError
 from ..newsroom.times import format_time
 from ..store.store import Store
 from ..store.whereabouts import announce
-from ..tasks import keep
+from ..tasks import end, keep
 from .metrics import LATENCIES, families, resident_bytes, whole
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,7 @@ class Board:
                     await announce(self._store, self.address)
                 await asyncio.sleep(EVERY_S - time.time() % EVERY_S)
         finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            await end([listening])
 
     async def announce(self, address: str) -> None:
         """Readers are served at `address`, or at the public one; known from now on until this worker ends."""
