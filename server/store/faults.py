@@ -46,6 +46,7 @@ class Guarded:
         except _ANSWERS:
             raise
         except Exception as error:
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # a greeting that failed leaves it open
             if isinstance(error.__cause__, ResponseError):  # what was answered to a greeting over a Unix socket
                 raise error.__cause__ from None
             raise UnreachedError(words(error)) from error

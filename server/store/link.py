@@ -152,7 +152,7 @@ class Link:
         # The one story's key would do for the one story; a pattern must be granted as it stands (Redis ACL).
         grant = right if right[0] == "+" or "*" in right else f"{right[0]}{prefix}:*"
         return StoreRightsError(
-            f"nothing was done: the user {user} of {self.place} lacks the right {right}; "
+            f"the user {user} of {self.place} lacks the right {right}, and nothing was done; "
             f"give it there: ACL SETUSER {user} {grant}",
             right=right,
         )

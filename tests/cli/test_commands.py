@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+import redis
 from click.testing import CliRunner
 
 from stoppress.cli.main import COMMANDS, cli
@@ -216,6 +217,37 @@ def test_mistakes_get_a_sentence_and_a_code(shell, story, arguments, code, says)
     assert says in said.stderr
     assert "Traceback" not in said.stderr
     assert said.stdout == ""
+
+
+@pytest.mark.parametrize("place", [("--url", "http://127.0.0.1:1"), ("--redis", "redis://127.0.0.1:1")])
+def test_a_change_that_reached_nobody_ends_with_69_and_its_key(shell, place):
+    """PROTOCOL, section 5: 69 and 75 print the key. A reading command has none."""
+    said = shell("post", "night", "--headline", "Once", *place, ends=69).stderr
+    key = said.split("--retry ")[1].split()[0].rstrip(".")
+    assert len(key) == 24
+    assert "This changed nothing." in said
+    assert f"--retry {key}" in shell("post", "night", "--headline", "Once", "--retry", key, *place, ends=69).stderr
+    assert "--retry" not in shell("list", "night", *place, ends=69).stderr
+
+
+def test_a_right_that_the_stores_user_lacks_ends_with_77(shell, story, store_server, settings):
+    """It cannot double, and the sentence says what to do."""
+    name, where = f"{settings.prefix}-ed", store_server.redis.removeprefix("unix://")
+    where = where or str(store_server.data_dir / "store" / "valkey.sock")
+    with redis.Redis(unix_socket_path=where) as admin:
+        grants = (f"~{settings.prefix}:*", f"&{settings.prefix}:*", "+@all", "-zadd")
+        admin.execute_command("ACL", "SETUSER", name, "reset", "on", ">pw", *grants)
+        ed = ("--redis", f"unix://{name}@{where}?password=pw")
+        for _ in range(3):
+            said = shell("post", story, "--headline", "Once", "--retry", "k", *ed, ends=77).stderr
+            assert f"lacks the right +zadd, and nothing was done; give it there: ACL SETUSER {name} +zadd" in said
+            assert "--retry k" in said
+        assert shell.json("list", story)["posts"] == []
+        admin.execute_command("ACL", "SETUSER", name, "+zadd")
+        for _ in range(2):
+            shell("post", story, "--headline", "Once", "--retry", "k", *ed)
+        assert len(shell.json("list", story)["posts"]) == 1
+        admin.execute_command("ACL", "DELUSER", name)
 
 
 def test_a_bad_setting_names_its_variable(shell):

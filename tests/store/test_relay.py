@@ -519,7 +519,7 @@ async def test_who_may_not_subscribe_says_so(store: Store, until) -> None:
     relay = Relay(far, Hub(Limits()), far.settings, "w1")
     running = asyncio.create_task(relay.run())
     await until(lambda: "lacks the right" in relay.trouble())
-    assert relay.trouble().startswith("starting: the store has not been heard yet (nothing was done: the user")
+    assert relay.trouble().startswith("starting: the store has not been heard yet (the user")
     assert f"lacks the right &{prefix}:{{*}}:events" in relay.trouble()
     assert where(store) not in relay.trouble()
     # What it says to do is enough.
