@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 from newsdesk import NOW, create, draft
 
+from invariants import faults_of
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import StoppressError, StoreError
 from stoppress.settings import Settings
 from stoppress.store import embedded as module
 from stoppress.store.embedded import Embedded, binary
-from stoppress.store.store import Store
+from stoppress.store.store import Committed, Store
 from support import lacking, runs, until, until_now
 
 Make = Callable[..., Embedded]
@@ -345,15 +346,21 @@ async def test_a_full_disk_is_named_and_loses_nothing(data_dir: Path, require: C
         await create(store)
         done = []
 
+        async def tell(n: int) -> Committed:
+            return await store.commit("fire", draft(f"p{n}", "x" * 30_000, now=n), key=f"k{n}", fingerprint="f")
+
         async def fill() -> None:
             for n in range(200):
-                done.append(await store.commit("fire", draft(f"p{n}", "x" * 30_000, now=n)))
+                done.append(await tell(n))
 
         with pytest.raises(StoppressError, match="full, or cannot be written: free some space"):
             await fill()
         subprocess.run(["mount", "-o", "remount,size=30m", str(data_dir)], check=True)  # noqa: ASYNC221
         assert (await store.story("fire")).totals.post_count in (len(done), len(done) + 1)
-        await store.commit("fire", draft("after", now=1000))
+        for _ in range(2):
+            await tell(len(done))
+        assert (await store.story("fire")).totals.post_count == len(done) + 1
+        assert await faults_of(store.client, store.settings.prefix) == []
         pid = server_pid(store.link.embedded)
         await store.aclose()
         await until(lambda: not runs(pid))

@@ -198,9 +198,7 @@ async def test_a_user_made_the_ordinary_way_is_told_what_it_lacks(store: Store, 
     await store.client.execute_command(*make)
     far = await Store.open(person.settings)
     for _ in range(3):
-        with pytest.raises(
-            StoreRightsError, match=rf"the right &{prefix}:\{{fire\}}:events, and nothing was done"
-        ):
+        with pytest.raises(StoreRightsError, match=rf"the right &{prefix}:\{{fire\}}:events, and nothing was done"):
             await Desk(far).publish("fire", {"headline": "Bridge closed"}, key="kkk")
     await in_order(store)
     # What the sentence says to do is enough.

@@ -9,11 +9,13 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 from newsdesk import create, draft, where
 
 from proxy import UP, Proxy, proxying
 from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings
+from stoppress.store import faults
 from stoppress.store import link as module
 from stoppress.store.store import Store
 
@@ -75,6 +77,42 @@ async def test_when_nothing_was_sent_nothing_is_uncertain(between: tuple[Proxy, 
     made.refuse = False
     assert (await far.story("fire")).seq == 1
     assert isinstance(raised.value, StoreError)
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_reset_is_a_lost_connection_and_nothing_else(settings: Settings, store_server, noticed: bool) -> None:
+    """uvloop raises a bare RuntimeError from the next write on a connection that was reset.
+
+    `noticed`: the pool looks at what it gives out, as it does; and as if it did not.
+    """
+
+    async def main() -> None:
+        path = store_server.redis.removeprefix("unix://") or str(store_server.data_dir / "store" / "valkey.sock")
+        async with proxying(path) as made:
+            far = await Store.open(dataclasses.replace(settings, redis=f"redis://127.0.0.1:{made.port}"))
+            await create(far)
+            outcomes = []
+            for _ in range(5):
+                await asyncio.gather(*(far.story("fire") for _ in range(8)))
+                assert await made.reset() >= 8
+                await asyncio.sleep(0.05)
+                calls = (far.once("hget", far.keys.of("fire", "meta"), "seq") for _ in range(8))
+                outcomes += await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(one) for one in outcomes} == ({bytes} if noticed else {StoreError}), outcomes
+            done = await far.commit("fire", draft("a"))
+            assert done.seq == 2
+            await far.aclose()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not noticed:
+            patch.setattr(faults.Guarded, "can_read", no_look)
+            patch.setattr(faults.Guarded, "_is_closed", lambda _: False)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+
+
+async def no_look(_: object) -> bool:
+    return False
 
 
 async def test_a_server_that_is_not_there_is_named_with_advice(short_dir) -> None:
