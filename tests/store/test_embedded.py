@@ -19,6 +19,7 @@ from newsdesk import NOW, create, draft
 from invariants import faults_of
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import StoppressError, StoreError
+from stoppress.newsroom.model import PostDraft
 from stoppress.settings import Settings
 from stoppress.store import embedded as module
 from stoppress.store.embedded import Embedded, binary
@@ -347,7 +348,9 @@ async def test_a_full_disk_is_named_and_loses_nothing(data_dir: Path, require: C
         done = []
 
         async def tell(n: int) -> Committed:
-            return await store.commit("fire", draft(f"p{n}", "x" * 30_000, now=n), key=f"k{n}", fingerprint="f")
+            large = PostDraft(headline=f"Post {n}", body="x" * 30_000)
+            change = rules.publish(large, id=f"p{n}", html="<p>x</p>", text="x", now=NOW + n, created="c")
+            return await store.commit("fire", change, key=f"k{n}", fingerprint="f")
 
         async def fill() -> None:
             for n in range(200):
