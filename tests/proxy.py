@@ -4,9 +4,10 @@
         connect to 127.0.0.1:proxy.port
         await proxy.reset()              # RST to both ends, as a firewall or a crashed host sends it
         proxy.swallow = {DOWN}           # what the server says vanishes; nobody is told
+        proxy.lose()                     # the connections of now are swallowed both ways, later ones are not
         proxy.look = lambda way, data: b"" if b"pmessage" in data else data
 
-Every knob works on open connections and on later ones.
+Every other knob works on open connections and on later ones.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ class Proxy:
         self.refuse = False  # new connections are closed at once
         self.delay_s = 0.0  # before each chunk, either way
         self.swallow: set[str] = set()  # ways in which bytes vanish, acknowledged
+        self.lose_next = 0  # so many new connections are accepted, and lost
         # Each chunk as it passes: what to pass on instead; None = cut this connection without passing it on.
         self.look: Callable[[str, bytes], bytes | None] = _as_they_come
         self._open: set[Ends] = set()
+        self._lost: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -52,6 +55,10 @@ class Proxy:
     async def reset(self) -> int:
         """Reset every connection, to both ends (RST); returns how many there were."""
         return await self._end(_reset)
+
+    def lose(self) -> None:
+        """Swallow every connection there is, without a close: a NAT that forgot, a phone that changed its network."""
+        self._lost.update(writer for ends in self._open for writer in ends)
 
     async def _end(self, end: Callable[[asyncio.StreamWriter], None]) -> int:
         ended = tuple(self._open)
@@ -80,12 +87,16 @@ class Proxy:
         ends = (writer, back)
         self._open.add(ends)
         self.made += 1
+        if self.lose_next:
+            self.lose_next -= 1
+            self._lost.update(ends)
         try:
             await asyncio.gather(self._carry(UP, reader, back), self._carry(DOWN, there, writer))
         except OSError:
             pass
         finally:
             self._open.discard(ends)
+            self._lost.difference_update(ends)
             for one in ends:
                 one.close()
                 with contextlib.suppress(OSError):
@@ -95,14 +106,14 @@ class Proxy:
         while data := await source.read(CHUNK):
             if self.delay_s:
                 await asyncio.sleep(self.delay_s)
-            if way in self.swallow:
+            if way in self.swallow or sink in self._lost:
                 continue
             passed = self.look(way, data)
             if passed is None:
                 raise ConnectionAbortedError
             sink.write(passed)
             await sink.drain()
-        if sink.can_write_eof():
+        if sink not in self._lost and sink.can_write_eof():
             sink.write_eof()  # half-closed, as it came
 
     async def aclose(self) -> None:

@@ -3,14 +3,18 @@
  * The operations page: one sample a second from `WS /stats/ws` (PROTOCOL section 8), as numbers, lines and tables.
  *
  * What is shown is never older than it looks: without a sample for three seconds the figures fade and the page says
- * since when. Retries wait a random part of a doubling time.
+ * since when; after ten, the line is swallowed or hangs, and another one is opened.
  */
 
 import { h } from "./render.js";
+import { pause } from "./socket.js";
 import { withCommas } from "./times.js";
 
 const KEPT = 120; // samples: two minutes
 const SILENT_MS = 3_000;
+const DEAD_MS = 10_000; // ten samples
+/** Close code: the token was revoked (server/web/operations.py; tests/browser/test_shared.py compares). */
+const REVOKED = 4401;
 const MEAN_OF = 10; // seconds: single events come and go too fast to be read
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {Record<string, number[]>} what is drawn */
@@ -18,16 +22,25 @@ const past = { readers: [], events_per_s: [], deliveries_per_s: [], at_head: [] 
 /** @type {Record<string, number[]>} the last samples of a rate */
 const recent = { events_per_s: [], deliveries_per_s: [] };
 
+/** @type {WebSocket | null} */
+let socket = null;
 let failures = 0;
+let triedAt = 0;
 let heardAt = 0;
 let lastAt = "";
 
 connect();
-setInterval(() => heardAt && performance.now() - heardAt > SILENT_MS && tellLine(), 500);
+setInterval(() => {
+  if (heardAt && performance.now() - heardAt > SILENT_MS) tellLine();
+  if (socket && performance.now() - Math.max(triedAt, heardAt) > DEAD_MS) lost();
+}, 500);
 
 function connect() {
-  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`);
-  socket.onmessage = (event) => {
+  const mine = new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`);
+  socket = mine;
+  triedAt = performance.now();
+  mine.onmessage = (event) => {
+    if (socket !== mine) return;
     failures = 0;
     heardAt = performance.now();
     const sample = JSON.parse(event.data);
@@ -35,13 +48,21 @@ function connect() {
     show(sample);
     tellLine();
   };
-  socket.onclose = (event) => {
-    tellLine();
+  mine.onclose = (event) => {
+    if (socket !== mine) return;
     // A revoked token ends the session; the page's own address asks for a new one.
-    if (event.code === 4401) return location.assign("/login?next=/dashboard");
-    failures += 1;
-    setTimeout(connect, 250 + Math.random() * Math.min(15_000, 500 * 2 ** failures));
+    if (event.code === REVOKED) return location.assign("/login?next=/dashboard");
+    lost();
   };
+}
+
+function lost() {
+  const gone = socket;
+  socket = null;
+  gone?.close();
+  tellLine();
+  failures += 1;
+  setTimeout(connect, 250 + pause(failures));
 }
 
 function tellLine() {

@@ -58,13 +58,18 @@ function place({ posts, older, newer }, post) {
   const at = posts.findIndex((held) => held.id === post.id);
   if (at >= 0) {
     if (posts[at].version > post.version) return posts;
-    if (posts[at].sort_time === post.sort_time) return posts.with(at, post);
-    posts = posts.toSpliced(at, 1);
+    if (posts[at].sort_time === post.sort_time) return spliced(posts, at, 1, post);
+    posts = spliced(posts, at, 1);
   }
   const before = posts.findIndex((held) => held.sort_time < post.sort_time);
   if (before < 0 && older) return posts;
   if (before === 0 && newer) return posts;
-  return posts.toSpliced(before < 0 ? posts.length : before, 0, post);
+  return spliced(posts, before < 0 ? posts.length : before, 0, post);
+}
+
+/** `toSpliced`, which Safari 15 and Firefox 114 lack. @template T @param {T[]} list @param {number} at @param {number} count @param {...T} items @returns {T[]} */
+function spliced(list, at, count, ...items) {
+  return [...list.slice(0, at), ...items, ...list.slice(at + count)];
 }
 
 /** @param {KeyEvent[]} held @param {Post} post @returns {KeyEvent[]} */
@@ -77,7 +82,7 @@ function keyed(held, post) {
     ...(!published && modified && { date_modified: modified }),
   };
   const before = others.findIndex((other) => other.sort_time < entry.sort_time);
-  return others.toSpliced(before < 0 ? others.length : before, 0, entry);
+  return spliced(others, before < 0 ? others.length : before, 0, entry);
 }
 
 /** @param {State} state @param {Message} message @returns {State} */

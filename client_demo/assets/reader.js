@@ -9,21 +9,22 @@
  */
 
 import { fold, Gap } from "./fold.js";
+import { Notice } from "./notice.js";
 import { h, refill, remember, showPosts, View } from "./render.js";
+import { ask, extend, Refused } from "./reread.js";
 import { Line } from "./socket.js";
 import { direction, label, Times, withCommas } from "./times.js";
 
-const NOTICE_AFTER_MS = 2_500;
 const SPEAK_EVERY_MS = 4_000;
 const QUARTER_MS = 900_000;
 const SEEN_BY = 0.9; // of the screen's height: a post that begins above this line is seen
-const SEEN_PER_10_S = 8; // the server closes a reader that says more than 10
 
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const root = $("story"), list = $("posts"), pill = /** @type {HTMLButtonElement} */ ($("pill")), notice = $("notice");
+const root = $("story"), list = $("posts"), pill = /** @type {HTMLButtonElement} */ ($("pill"));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const page = readPage(document);
+const limits = page.limits; // the server's, which no script writes again
 /** @type {import("./fold.js").State} */
 let state = page.state;
 let times = new Times(page.zones);
@@ -35,17 +36,18 @@ const waiting = new Set();
 /** @type {Set<string>} new posts beyond a window, or in the page but not yet on the screen */
 const elsewhere = new Set();
 let provable = true;
-/** @type {any[] | null} messages that wait while something is read again */
-let queue = null;
+/** @type {{queue: any[], stop: AbortController} | null} the messages that wait while something is read again */
+let rereading = null;
 let sample = 0;
 
+const notice = new Notice($("notice"), lastUpdate);
 takeOver();
-const line = new Line(`/live/${root.dataset.slug}`, { position, message, line: lineChanged });
+const line = new Line(`/live/${root.dataset.slug}`, limits.silence_ms, { position, message, line: (how) => notice.lineIs(how) });
 line.open();
 
 /** The page's own data; the texts are taken from where they stand. @param {Document} from */
 function readPage(from) {
-  const { zones, ...held } = JSON.parse(from.getElementById("state")?.textContent ?? "{}");
+  const { zones, limits, ...held } = JSON.parse(from.getElementById("state")?.textContent ?? "{}");
   const bodies = new Map();
   for (const article of from.querySelectorAll("article[data-id]")) {
     bodies.set(/** @type {HTMLElement} */ (article).dataset.id, article.querySelector(".body")?.innerHTML);
@@ -54,7 +56,7 @@ function readPage(from) {
     const body = bodies.get(post.id);
     if (body) post.content_html = body;
   }
-  return { zones, state: /** @type {import("./fold.js").State} */ (held) };
+  return { zones, limits, state: /** @type {import("./fold.js").State} */ (held) };
 }
 
 function takeOver() {
@@ -95,38 +97,61 @@ function position() {
 
 /** @param {any} received */
 function message(received) {
-  if (queue) return void queue.push(received);
-  if (received.type === "hello") {
-    sample = Math.random() < received.sample ? 1 : 0;
-    showStale(received.stale_since);
+  if (rereading) {
+    rereading.queue.push(received);
+    if (received.type === "snapshot") rereading.stop.abort(); // it tells all of it anew
     return;
   }
-  if (received.type === "stale") return showStale(received.since);
-  if (received.type === "live") return showStale(null);
-  if (received.type === "snapshot" && !received.reread) {
-    // It holds the newest posts, and says nothing of older ones that stand in this page: those are read again.
-    const last = received.posts.at(-1);
-    const beyond = state.posts.filter((post) => last && post.sort_time < last.sort_time).length;
-    if (isWindow()) return void meanwhile(() => freshPage(received.seq));
-    if (beyond && received.has_more) return void meanwhile(() => freshOlder(received, beyond));
-  }
-  const before = state;
+  attempt(() => take(received), received);
+}
+
+/** Whatever goes wrong in here must not leave a page that looks alive: ask the server again. @param {() => void} change @param {any} received */
+function attempt(change, received) {
   try {
-    state = fold(state, received);
-    provable = true;
+    change();
   } catch (error) {
-    if (!(error instanceof Gap)) throw error;
-    provable = received.type !== "resumed"; // a server that resumes wrongly once is asked for everything
-    return line.again();
+    const isOurs = !(error instanceof Gap);
+    if (isOurs || received.type === "resumed") provable = false; // one that resumes wrongly is asked for everything
+    if (isOurs) {
+      reportError(error);
+      notice.failed("unshown");
+    }
+    line.again();
   }
-  if (state === before) return;
-  if (state.seq === before.seq && received.type !== "snapshot") return;
-  root.dataset.epoch = state.epoch;
-  root.dataset.seq = String(state.seq);
-  paint({ inserting: meet(before, received) });
-  if (!times.isEnough) freshZones();
-  const live = received.type !== "snapshot" && received.type !== "resumed";
-  for (const event of received.type === "resumed" ? received.events : [received]) painted(event, live);
+}
+
+/** @param {any} received */
+function take(received) {
+  if (received.type === "hello") {
+    sample = Math.random() < received.sample ? 1 : 0;
+    return notice.storeIs(Boolean(received.stale_since));
+  }
+  if (received.type === "stale" || received.type === "live") return notice.storeIs(received.type === "stale");
+  if (received.type === "beat" && received.seq > state.seq) throw new Gap(`the server is at ${received.seq}, not ${state.seq}`);
+  if (received.type === "snapshot") {
+    // It holds the newest posts, and says nothing of older ones that stand in this page: those are read again.
+    const last = received.posts.at(-1), bottom = state.posts.at(-1);
+    if (isWindow() || (last && bottom && received.has_more && bottom.sort_time < last.sort_time)) return void reread(received);
+  }
+  hold(fold(state, received), received);
+}
+
+/** From now on the page holds `next`, and shows it. @param {import("./fold.js").State} next @param {any} received the message that led to it */
+function hold(next, received) {
+  const before = state;
+  state = next;
+  const isWhole = received.type === "snapshot", isFirst = isWhole || received.type === "resumed";
+  if (state !== before && (isWhole || state.seq !== before.seq)) {
+    root.dataset.epoch = state.epoch;
+    root.dataset.seq = String(state.seq);
+    paint({ inserting: meet(before, received) });
+    if (!times.isEnough) freshZones();
+    for (const event of received.type === "resumed" ? received.events : [received]) painted(event, !isFirst);
+  }
+  if (state.story.status === "deleted") return line.end("gone");
+  if (!isFirst) return;
+  provable = true;
+  line.accept();
 }
 
 /** Sort the posts that are new into: shown at once, waiting behind the pill, elsewhere. True if some push the list.
@@ -135,7 +160,7 @@ function meet(before, received) {
   const known = new Set(before.posts.map((/** @type {any} */ post) => post.id));
   const held = new Set(state.posts.map((post) => post.id));
   const top = before.posts[0]?.sort_time ?? "";
-  const fresh = state.posts.filter((post) => !known.has(post.id) && post.sort_time > top && post.status === "published");
+  const fresh = isWindow() ? [] : state.posts.filter((post) => !known.has(post.id) && post.sort_time > top && post.status === "published");
   if (isWindow() && received.type === "post.published" && !held.has(received.post.id)) elsewhere.add(received.post.id);
   // A withdrawn post is no news: its note appears in its place, without a call.
   const published = new Set(state.posts.filter((post) => post.status === "published").map((post) => post.id));
@@ -178,14 +203,15 @@ function paint({ inserting = false } = {}) {
     refill($("below"), view.more(sort !== "newest", state, asked));
     refill($("empty"), h("div", {}, view.empty()));
     $("empty").hidden = shown.length > 0;
-    const added = showPosts(list, sort === "newest" ? shown : shown.toReversed(), view);
+    const added = showPosts(list, sort === "newest" ? shown : shown.reverse(), view);
     // Of those that are out of sight, `noteReading` takes care.
     if (list.childElementCount > added.length + 1) for (const row of added) if (!isBelow(row)) highlight(row);
   });
   root.className = `story is-${state.story.status}`;
-  root.lang = state.story.language || "en";
-  root.dir = direction(state.story.language);
-  if (state.story.status === "deleted") say("This story has been removed.");
+  // Even the same language or direction, set again, costs a recalculation of every style below (100 ms on a phone).
+  const language = state.story.language || "en", way = direction(state.story.language);
+  if (root.lang !== language) root.lang = language;
+  if (root.dir !== way) root.dir = way;
   showPill();
   noteReading();
 }
@@ -331,52 +357,11 @@ function setSort(chosen) {
   speak(sort === "newest" ? "Newest posts first" : "Oldest posts first");
 }
 
-// The line, told honestly
-
-let lostTimer = 0;
-let wasLost = false;
-let staleSince = /** @type {string | null} */ (null);
-
-/** @param {"open" | "lost" | "missing" | "gone"} how */
-function lineChanged(how) {
-  document.documentElement.dataset.line = how;
-  if (how === "lost") {
-    lostTimer ||= setTimeout(() => {
-      wasLost = true;
-      say(`${navigator.onLine ? "Reconnecting…" : "You are offline."} Last update ${lastUpdate()}.`);
-    }, NOTICE_AFTER_MS);
-    return;
-  }
-  clearTimeout(lostTimer);
-  lostTimer = 0;
-  if (how === "gone") say("This story has been removed.");
-  else if (how === "missing") say("This story is not here any more. Reload the page to look for it.");
-  else if (wasLost) {
-    wasLost = false;
-    say("You are up to date again.", 4_000);
-  } else showStale(staleSince);
-}
-
-/** @param {string | null | undefined} since */
-function showStale(since) {
-  const was = staleSince;
-  staleSince = since ?? null;
-  if (staleSince) say(`Updates are delayed. Last update ${lastUpdate()}.`);
-  else if (was) say("You are up to date again.", 4_000);
-}
+// What is told
 
 function lastUpdate() {
   const at = state.story.date_modified, { today, year, zone } = currentView();
   return at ? times.nearTime(at, today, year, zone) : "unknown";
-}
-
-let quietTimer = 0;
-/** @param {string} text @param {number} [forMs] */
-function say(text, forMs) {
-  clearTimeout(quietTimer);
-  notice.textContent = text;
-  notice.classList.add("is-shown");
-  if (forMs) quietTimer = setTimeout(() => notice.classList.remove("is-shown"), forMs);
 }
 
 let spokenAt = -SPEAK_EVERY_MS;
@@ -390,68 +375,53 @@ function speak(text) {
   }, Math.max(0, spokenAt + SPEAK_EVERY_MS - performance.now()));
 }
 
-// What only a fresh page can tell
+// What a message does not tell
 
-/** The story asks for zones, or its posts for years, that the page's table lacks. */
+/** Read again what this page holds beyond `snapshot`, to the same depth; messages wait. @param {any} snapshot */
+async function reread(snapshot) {
+  const { queue, stop } = (rereading = { queue: [], stop: new AbortController() });
+  notice.lineIs("behind");
+  /** @param {any} query @returns {Promise<any>} a snapshot of the same epoch: another server may not know it yet */
+  const step = (query) => {
+    const address = `${state.story.url}/snapshot?${new URLSearchParams({ ...query, limit: limits.page_posts, min_seq: snapshot.seq })}`;
+    return ask(address, async (answer) => {
+      const { epoch, posts, has_more } = await answer.json();
+      return epoch === snapshot.epoch ? { posts, more: has_more } : null;
+    }, stop.signal);
+  };
+  /** @type {import("./fold.js").State | null} */
+  let whole = null;
+  try {
+    const fresh = isWindow() ? await freshPage(snapshot, stop.signal) : null;
+    whole = await extend(fresh?.state ?? fold(state, snapshot), state.posts, step);
+    if (fresh) times = new Times(fresh.zones);
+  } catch (error) {
+    if (isWindow() && error instanceof Refused) location.reload(); // to be told so
+    provable = false;
+    if (!stop.signal.aborted) notice.failed("unread");
+  }
+  rereading = null;
+  const newest = queue.findLastIndex(({ type }) => type === "snapshot");
+  if (newest < 0 && !whole) return line.again();
+  if (newest < 0) attempt(() => hold(/** @type {import("./fold.js").State} */ (whole), snapshot), snapshot);
+  for (const received of queue.slice(Math.max(0, newest))) message(received);
+}
+
+/** This page as the server draws it now. @param {{epoch: string, seq: number}} at not before @param {AbortSignal} signal */
+function freshPage(at, signal) {
+  return ask(location.href, async (answer) => {
+    const fresh = readPage(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    return fresh.state.epoch === at.epoch && fresh.state.seq >= at.seq ? fresh : null; // a cache may be a few seconds behind
+  }, signal);
+}
+
+/** The story asks for zones, or its posts for years, that the page's table lacks: until it is here, offsets do. */
 async function freshZones() {
-  const fresh = await fetchPage(state.seq);
+  const fresh = await freshPage(state, new AbortController().signal).catch(() => null);
   if (!fresh) return;
   times = new Times(fresh.zones, times.lacking);
   for (const row of list.children) /** @type {any} */ (row).shownLook = "";
   paint();
-}
-
-/** Let messages wait while `read` works; if it fails, the line starts anew. @param {() => Promise<boolean>} read */
-async function meanwhile(read) {
-  queue = [];
-  const done = await read();
-  const missed = queue;
-  queue = null;
-  if (!done) return line.again();
-  for (const received of missed) message(received);
-}
-
-/** A page of older posts, as it is now. @param {number} seq */
-async function freshPage(seq) {
-  const fresh = await fetchPage(seq);
-  if (!fresh) return false;
-  state = fresh.state;
-  times = new Times(fresh.zones);
-  provable = true;
-  paint();
-  return true;
-}
-
-/** The snapshot with as many older posts as the page held. @param {any} snapshot @param {number} count */
-async function freshOlder(snapshot, count) {
-  try {
-    const query = new URLSearchParams({ before: snapshot.posts.at(-1).id, limit: String(Math.min(count, 500)), min_seq: snapshot.seq });
-    const answer = await fetch(`${state.story.url}/snapshot?${query}`, { cache: "no-store" });
-    if (!answer.ok) return false;
-    const older = await answer.json();
-    if (older.epoch !== snapshot.epoch) return false;
-    const whole = { ...snapshot, posts: [...snapshot.posts, ...older.posts], has_more: older.has_more, reread: true };
-    queue?.unshift(whole);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** This page at `seq` or later; a cache may be a few seconds behind. @param {number} seq */
-async function fetchPage(seq) {
-  for (let tries = 0; tries < 5; tries += 1) {
-    try {
-      const answer = await fetch(location.href, { cache: "no-store" });
-      if (answer.status === 404 || answer.status === 410) location.reload(); // to be told so
-      const fresh = answer.ok && readPage(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      if (fresh && (fresh.state.epoch !== state.epoch || fresh.state.seq >= seq)) return fresh;
-    } catch {
-      // the line is down; the next message asks again
-    }
-    await new Promise((done) => setTimeout(done, 500 * 2 ** tries));
-  }
-  return null;
 }
 
 // Proof of delivery
@@ -467,8 +437,8 @@ function painted(event, live) {
     dispatchEvent(new CustomEvent("stoppress:painted", { detail }));
     if (!live || !sample || document.visibilityState !== "visible") return;
     const now = performance.now();
-    told = told.filter((then) => now - then < 10_000);
-    if (told.length >= SEEN_PER_10_S) return;
+    told = told.filter((then) => now - then < limits.seen_ms);
+    if (told.length >= limits.seen) return;
     told.push(now);
     line.send({ type: "seen", seq: event.seq });
   }));

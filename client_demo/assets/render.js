@@ -9,7 +9,7 @@
 
 import { countPosts, dayName, isLong, joined, label, nearDate, ownDate, storyZones, unnamed } from "./times.js";
 
-const CORRECTIONS = { correction: "Correction", clarification: "Clarification", retraction: "Retraction" };
+export const CORRECTIONS = { correction: "Correction", clarification: "Clarification", retraction: "Retraction" };
 
 /** @typedef {Node | string | null | undefined | false | "" | Child[]} Child */
 

@@ -2,21 +2,29 @@
 /**
  * Keeps one story's messages coming: WebSocket first, SSE where sockets do not get through, for ever.
  *
- * The only user of sockets and timers. It knows no fold: it asks `position()` where to resume, hands over each message,
- * and tells how the line is. A retry waits a random part of a doubling time (full jitter), so that a thousand pages that
- * lost one server do not come back in one second.
+ * The only user of sockets and their timers. It knows no fold: it asks `position()` where to resume, hands over each
+ * message, and tells how the line is. The line is open when the page says so (`accept`): what was heard may not fit.
+ * Until then every attempt is a failure that makes the next one wait longer, a random part of it (full jitter), so that
+ * a thousand pages that lost one server do not come back in one second.
  */
 
-const SILENCE_MS = 60_000; // the server speaks every 20 to 25 s; three missed beats are a dead line
 const FIRST_RETRY_MS = 1_000;
 const FEW_FAILURES = 5; // a server that restarts is back within seconds: wait no longer than
 const FEW_RETRY_MS = 4_000;
 const LAST_RETRY_MS = 30_000;
-const HELLO_MS = 15_000;
+const STEADY_MS = 10_000; // a line that was open for less is one more failure
 const SOCKETS_BEFORE_SSE = 3;
-const FINAL = new Map([[4404, "missing"], [4410, "gone"]]);
-const SSE_TYPES = ["hello", "snapshot", "resumed", "beat", "readers", "stale", "live", "bye", "post.published", "post.updated",
+/** Close codes after which nobody comes back (server/wire/native.py; tests/browser/test_shared.py compares). */
+export const FINAL = new Map([[4404, "missing"], [4410, "gone"]]);
+/** What the stream says, as server/newsroom and server/hub name it: an EventSource hears only what it asks for. */
+export const SSE_TYPES = ["hello", "snapshot", "resumed", "beat", "readers", "stale", "live", "bye", "post.published", "post.updated",
   "post.withdrawn", "post.deleted", "story.updated", "story.ended", "story.reopened", "story.deleted"];
+
+/** How long the attempt after so many failures waits, in ms. @param {number} failures @param {number} chance from 0 to 1 */
+export function pause(failures, chance = Math.random()) {
+  const most = failures <= FEW_FAILURES ? FEW_RETRY_MS : LAST_RETRY_MS;
+  return chance * Math.min(most, FIRST_RETRY_MS * 2 ** Math.max(0, failures - 1));
+}
 
 /**
  * @typedef {object} Handlers
@@ -26,21 +34,25 @@ const SSE_TYPES = ["hello", "snapshot", "resumed", "beat", "readers", "stale", "
  */
 
 export class Line {
-  /** @param {string} path the story's path, such as `/live/harbour` @param {Handlers} handlers */
-  constructor(path, handlers) {
+  /** @param {string} path the story's path, such as `/live/harbour` @param {number} silenceMs the server speaks more often @param {Handlers} handlers */
+  constructor(path, silenceMs, handlers) {
     this.path = path;
+    this.silenceMs = silenceMs;
     this.handlers = handlers;
     this.failures = 0;
     /** @type {{close: () => void, send?: (text: string) => void} | null} */
     this.wire = null;
     this.heard = 0; // by the wall clock: the other one may stand still while a laptop sleeps
+    this.hasSpoken = false; // the server, on this wire
+    this.openSince = 0;
+    this.overEvents = false; // the last line that was open
     this.retryMs = /** @type {number | null} */ (null); // the server's own hint, from `bye`
     this.timer = 0;
     this.done = false;
     addEventListener("online", () => this.#hurry());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#hurry());
-    addEventListener("pageshow", (event) => event.persisted && this.again());
-    setInterval(() => this.#listen(), 5_000);
+    addEventListener("pageshow", (event) => event.persisted && this.#anew());
+    setInterval(() => this.#listen(), silenceMs / 12);
   }
 
   open() {
@@ -49,19 +61,36 @@ export class Line {
     this.#drop();
     if (this.done) return;
     this.heard = Date.now();
-    const overSse = this.failures >= SOCKETS_BEFORE_SSE && this.failures % 2 === 1;
+    // Where only SSE came through, it is tried first; and every other time a socket, for that may have changed.
+    const overSse = this.failures % 2 === 1 && (this.overEvents || this.failures >= SOCKETS_BEFORE_SSE);
     overSse ? this.#openEvents() : this.#openSocket();
   }
 
-  /** Reconnect from the position now: what is held and what was sent do not fit. */
+  /** What the server said is held and shown: the line is open, and the page not behind. */
+  accept() {
+    if (!this.wire || !this.hasSpoken) return;
+    this.openSince ||= Date.now();
+    this.overEvents = !this.wire.send;
+    this.handlers.line("open");
+  }
+
+  /** Reconnect from the position: what is held and what was sent do not fit. */
   again() {
-    this.#lost();
-    this.#later(Math.random() * FIRST_RETRY_MS);
+    if (this.wire) this.#broken(); // else it is under way
   }
 
   /** @param {any} message */
   send(message) {
     this.wire?.send?.(JSON.stringify(message));
+  }
+
+  /** Stop for good. @param {"missing" | "gone"} how */
+  end(how) {
+    this.done = true;
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.#drop();
+    this.handlers.line(how);
   }
 
   #openSocket() {
@@ -74,7 +103,7 @@ export class Line {
     socket.onclose = (event) => {
       if (this.wire !== wire) return;
       const final = FINAL.get(event.code);
-      if (final) this.#end(/** @type {"missing" | "gone"} */ (final));
+      if (final) this.end(/** @type {"missing" | "gone"} */ (final));
       else this.#broken();
     };
   }
@@ -95,66 +124,52 @@ export class Line {
   /** @param {string} data */
   #hear(data) {
     this.heard = Date.now();
+    this.hasSpoken = true;
     /** @type {any} */
     let message;
     try {
       message = JSON.parse(data);
     } catch {
-      return this.again();
+      return this.#broken();
     }
     if (message.type === "bye") this.retryMs = message.retry_ms;
-    if (message.type === "snapshot" || message.type === "resumed") {
-      this.failures = 0;
-      this.handlers.line("open");
-    }
-    if (message.type === "beat" && message.seq > (this.handlers.position()?.seq ?? 0)) return this.again();
     this.handlers.message(message);
   }
 
+  /** A line that was swallowed closes nothing: it is known by its silence, and an attempt by its own, sooner. */
   #listen() {
-    if (!this.wire || this.timer) return;
-    const silent = Date.now() - this.heard;
-    // Beats are comments in SSE, which a page cannot hear; there the browser reports the dead line itself.
-    if (this.wire.send ? silent > SILENCE_MS : this.failures && silent > HELLO_MS) this.#broken();
+    if (this.wire && Date.now() - this.heard > (this.hasSpoken ? this.silenceMs : this.silenceMs / 4)) this.#broken();
   }
 
   #broken() {
-    this.#lost();
+    if (this.openSince && Date.now() - this.openSince > STEADY_MS) this.failures = 0;
+    this.#drop();
+    this.handlers.line("lost");
     const hint = this.retryMs;
     this.retryMs = null;
     if (hint === null) this.failures += 1;
-    const few = this.failures <= FEW_FAILURES;
-    const most = Math.min(few ? FEW_RETRY_MS : LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, this.failures - 1));
-    this.#later(hint ?? Math.random() * most);
-  }
-
-  #lost() {
-    this.#drop();
-    this.handlers.line("lost");
-  }
-
-  /** @param {number} ms */
-  #later(ms) {
     clearTimeout(this.timer);
-    this.timer = this.done ? 0 : setTimeout(() => this.open(), ms);
+    this.timer = setTimeout(() => this.open(), hint ?? pause(this.failures));
   }
 
   /** The network or the reader came back: do not make them wait for the timer. */
   #hurry() {
     if (this.timer) this.open();
-    else if (Date.now() - this.heard > SILENCE_MS / 2) this.#broken();
+    else if (this.wire && Date.now() - this.heard > this.silenceMs / 2) this.#anew();
+  }
+
+  /** Not a failure of the line: nobody listened to it. */
+  #anew() {
+    if (this.done) return;
+    this.handlers.line("lost");
+    this.open();
   }
 
   #drop() {
     const wire = this.wire;
     this.wire = null;
+    this.hasSpoken = false;
+    this.openSince = 0;
     wire?.close();
-  }
-
-  /** @param {"missing" | "gone"} how */
-  #end(how) {
-    this.done = true;
-    this.#drop();
-    this.handlers.line(how);
   }
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,13 +53,17 @@ class Made:
         self._under_way: dict[tuple[str, ...], asyncio.Task[bytes]] = {}
 
     async def get(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+        return await self.read(key, lambda: asyncio.to_thread(make))
+
+    async def read(self, key: tuple[str, ...], make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        """The same for what waits for the store."""
         held = self._held.get(key)
         if held is not None:
             self._held.move_to_end(key)
             return held
         task = self._under_way.get(key)
         if task is None:
-            task = self._under_way[key] = asyncio.create_task(asyncio.to_thread(make))
+            task = self._under_way[key] = asyncio.create_task(make())
             task.add_done_callback(lambda done: self._keep(key, done))
         # Shielded: the first asker may hang up, the others still want it.
         return await asyncio.shield(task)

@@ -236,8 +236,10 @@ def page_state(
     now_ms: int,
     older: bool,
     newer: bool,
+    limits: dict[str, int],
 ) -> dict[str, Any]:
-    """What the script starts from: the page's own data at its position, without the texts, which stand in the page."""
+    """What the script starts from: the page's own data at its position, without the texts, which stand in the page,
+    and the `limits` it must keep to."""
     held = sorted(posts, key=lambda post: post["sort_time"], reverse=True)
     times = [at for part in (story, *held, pinned or {}, *key_events) for at in _dates(part)]
     return {
@@ -250,6 +252,7 @@ def page_state(
         "older": older,
         "newer": newer,
         "zones": zone_table(story, times, now_ms),
+        "limits": limits,
     }
 
 

@@ -24,7 +24,7 @@ from ..newsroom.public import in_order, public_post, story_url, story_view
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
-from ..wire import native
+from ..wire import inbound, native
 from .assets import Assets, environment
 from .caching import Made, content_hash, position_tag, tagged
 from .format import install, this_year
@@ -34,6 +34,8 @@ HTML = "text/html"
 AROUND = 20  # posts on each side of a permalink that lies further back
 STEP = 20  # posts read at a time, for an imported one may be large
 PAGE_POSTS_MAX = 100
+# A page hears a beat at least every `beat_s` + 5 s; two of them, and this for the way, are a dead line.
+BEAT_LATE_S, ON_THE_WAY_S = 5, 10
 INDEX_S = 1.0
 _DATA = ("/snapshot", "/events", "/feed.json", "/feed.atom", "/feed.rss")
 _DATA_ROOTS = ("/stats", "/metrics", "/healthz", "/readyz", "/assets/", "/api")
@@ -114,13 +116,21 @@ class Pages:
             if feed.seq < least:
                 raise TryAgainError(f"min_seq: this hub is at {feed.state.seq} and has not heard of {least} yet")
         limit = number(query.get("limit"), "limit", 1, PAGE_POSTS_MAX, default=self._settings.backlog)
-        before = query.get("before", "")
+        before, after = query.get("before", ""), query.get("after", "")
+        if before and after:
+            raise InvalidError("after", "cannot be asked for together with before")
         state = feed.state
-        tag = position_tag(state.epoch, state.seq, *([limit, before] if "limit" in query or before else []))
-        if "limit" in query or before:
-            shown = await self._stretch(slug, before, limit)
-            return tagged(request, tag, orjson.dumps(shown.message()), "application/json")
-        return tagged(request, tag, feed.snapshot().frames[0].form(native.encode), "application/json")
+        if not ("limit" in query or before or after):
+            tag = position_tag(state.epoch, state.seq)
+            return tagged(request, tag, feed.snapshot().frames[0].form(native.encode), "application/json")
+        tag = position_tag(state.epoch, state.seq, limit, before, after)
+
+        async def make() -> bytes:
+            shown = await (self._next_above(slug, after, limit) if after else self._stretch(slug, before, limit))
+            return orjson.dumps(shown.message())
+
+        # After an import every open page of the story asks for the same steps, at the same moment.
+        return tagged(request, tag, await self.made.read((slug, tag, "snapshot"), make), "application/json")
 
     # Stretches of a story
 
@@ -148,6 +158,15 @@ class Pages:
             if before and not POST_ID.fullmatch(before):
                 raise InvalidError("before", "must be the id of a post")
             shown.posts, shown.has_more = await self._below(slug, before, limit, self._settings.snapshot_bytes)
+        return shown
+
+    async def _next_above(self, slug: str, after: str, limit: int) -> Shown:
+        """The posts next above `after`, newest first; `has_more` tells of still newer ones."""
+        if not POST_ID.fullmatch(after):
+            raise InvalidError("after", "must be the id of a post")
+        shown = await self.newest(slug)
+        shown.posts, above = await self._above(slug, after, limit, self._settings.snapshot_bytes)
+        shown.has_more = bool(above)
         return shown
 
     async def _around(self, slug: str, id: str, newest: Shown) -> Shown:
@@ -226,6 +245,7 @@ class Pages:
                 "focus": next((post for post in shown.posts if post["id"] == focus_id), None),
                 "now_ms": _now_ms(),
                 "year": year,
+                "limits": limits(self._settings),
             }
             return self.templates.get_template("story.html").render(context).encode()
 
@@ -262,6 +282,17 @@ class Pages:
             link = {"href": story_url(slug), "words": "Go to the live story"}
         body = page.render(status=error.status, title=title, text=text, link=link)
         return Response(body, error.status, headers_of(error), media_type=HTML)
+
+
+def limits(settings: Settings) -> dict[str, int]:
+    """What a page must know of this server: the largest step of `/snapshot`; how many `seen` it may say in which time
+    (two fewer than are taken: the network bunches them); and after which silence its line is dead."""
+    return {
+        "page_posts": PAGE_POSTS_MAX,
+        "seen": inbound.MESSAGES - 2,
+        "seen_ms": inbound.WINDOW_MS,
+        "silence_ms": round(1000 * (2 * (settings.beat_s + BEAT_LATE_S) + ON_THE_WAY_S)),
+    }
 
 
 def slug_of(request: Request) -> str:

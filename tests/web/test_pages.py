@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from html.parser import HTMLParser
 
@@ -173,6 +174,40 @@ async def test_the_snapshot_pages_back(site, story):
     assert (first["has_more"], rest["has_more"]) == (True, False)
     assert first["type"] == rest["type"] == "snapshot"
     assert rest["seq"] == first["seq"] == 6
+
+
+async def test_the_snapshot_pages_forward(site, story):
+    held = await publish(story, 5)
+    await newest(site, 6)
+
+    some = (await site.client.get(f"/live/{SLUG}/snapshot?limit=2&after={held[3]}")).json()
+    rest = (await site.client.get(f"/live/{SLUG}/snapshot?limit=3&after={held[2]}")).json()
+
+    assert [post["id"] for post in some["posts"]] == held[1:3]
+    assert [post["id"] for post in rest["posts"]] == held[:2]
+    assert (some["has_more"], rest["has_more"]) == (True, False), "still newer ones"
+    assert some["type"] == "snapshot"
+    for query, status in ((f"after={held[0]}&before={held[1]}", 400), ("after=../x", 400), ("after=none", 404)):
+        assert (await site.client.get(f"/live/{SLUG}/snapshot?{query}")).status_code == status
+
+
+async def test_a_crowd_that_reads_again_asks_the_store_once(site, story, monkeypatch):
+    held = await publish(story, 5)
+    await newest(site, 6)
+    asked = []
+    page = site.store.page
+
+    async def counted(*args):
+        asked.append(args)
+        return await page(*args)
+
+    monkeypatch.setattr(site.store, "page", counted)
+    path = f"/live/{SLUG}/snapshot?limit=100&before={held[0]}&min_seq=6"
+    answers = await asyncio.gather(*(site.client.get(path) for _ in range(20)))
+
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert [post["id"] for post in answers[0].json()["posts"]] == held[1:]
+    assert len(asked) == 1
 
 
 async def test_min_seq_waits_for_the_hub_or_says_come_back(site, story):
