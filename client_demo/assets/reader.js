@@ -9,6 +9,7 @@
  */
 
 import { fold, Gap } from "./fold.js";
+import { Landing } from "./landing.js";
 import { Notice } from "./notice.js";
 import { h, refill, remember, showPosts, View } from "./render.js";
 import { ask, extend, Refused } from "./reread.js";
@@ -41,7 +42,7 @@ let rereading = null;
 let sample = 0;
 
 const notice = new Notice($("notice"), lastUpdate);
-takeOver();
+const landing = takeOver();
 const line = new Line(`/live/${root.dataset.slug}`, limits.silence_ms, { position, message, line: (how) => notice.lineIs(how) });
 line.open();
 
@@ -77,6 +78,10 @@ function takeOver() {
   const address = /** @type {HTMLAnchorElement} */ ($("address"));
   address.textContent = address.href; // whole, for print
   document.documentElement.dataset.script = "on";
+  const linked = location.hash.match(/^#post-([\w-]+)$/)?.[1] ?? "";
+  // A link into the page whose post has moved off it leads to the post's own page.
+  if (linked && !document.getElementById(`post-${linked}`)) location.replace(`${state.story.url}/posts/${linked}`);
+  return new Landing(document.getElementById(`post-${focus || linked}`), root);
 }
 
 function currentView() {
@@ -225,8 +230,9 @@ function highlight(row) {
 
 /** Run `change`, and put what is being read back where it was. @param {boolean} inserting new posts push the list @param {() => void} change */
 function keepPlace(inserting, change) {
-  const marks = scrollY === 0 ? [] : landmarks(inserting);
+  const marks = scrollY === 0 || landing?.isHeld ? [] : landmarks(inserting);
   change();
+  if (landing?.isHeld) return landing.settle();
   const anchor = marks.find(({ node }) => node.isConnected && node.getClientRects().length > 0);
   if (!anchor) return;
   const moved = anchor.node.getBoundingClientRect().top - anchor.top;

@@ -80,12 +80,13 @@ export class View {
         image.caption && span("caption", image.caption), image.caption && image.credit_text && " ", image.credit_text && span("credit", image.credit_text)));
   }
 
-  /** @param {any} post @param {string} day */
-  when(post, day) {
+  /** @param {any} post @param {string} day @param {boolean} asked browsers scroll to what has the focus first */
+  when(post, day, asked) {
+    const line = { class: "when", tabindex: asked && "-1", autofocus: asked };
     const at = ownDate(post);
-    if (!at) return h("p", { class: "when" }, h("a", { class: "permalink", href: post.url }, span("prefix", "Time unknown")));
+    if (!at) return h("p", line, h("a", { class: "permalink", href: post.url }, span("prefix", "Time unknown")));
     const t = this.times.local(at, this.zone), date = nearDate(t, day, this.year);
-    return h("p", { class: "when" },
+    return h("p", line,
       h("a", { class: "permalink", href: post.url, title: this.times.fullTime(at, this.story) },
         !post.date_published && span("prefix", "Updated "),
         h("time", { datetime: at, dir: "ltr" }, date && [span("date", date), span("comma", ", ")], span("clock", t.clock), " ", span("zone", t.zone))));
@@ -131,11 +132,11 @@ export class View {
     const asked = own && this.focus === post.id;
     const headId = `${copy ? "pinned-head-" : "head-"}${post.id}`;
     const focus = asked ? " is-focus" : "";
-    const data = { tabindex: asked && "-1", autofocus: asked, "data-id": post.id, "data-version": post.version, "data-sort": post.sort_time };
+    const data = { "data-id": post.id, "data-version": post.version, "data-sort": post.sort_time };
     if (post.status === "withdrawn") {
       const clock = ownDate(post) ? this.times.local(ownDate(post), this.zone).clock : "time unknown";
       return h("article", { class: `post is-withdrawn${focus}`, id: own && `post-${post.id}`, ...data, "aria-label": `${label(post)}, ${clock}` },
-        this.when(post, day),
+        this.when(post, day, asked),
         h("div", { class: "main" }, this.marks(post, isPinned),
           h("p", { class: "withdrawn" }, h("strong", { class: "kind" }, "This post was withdrawn"),
             post.date_withdrawn && [" ", this.time(post.date_withdrawn, this.saidDay(post, day))],
@@ -144,7 +145,7 @@ export class View {
     const marks = `${post.is_breaking ? " is-breaking" : ""}${post.is_key_event ? " is-key" : ""}${post.is_summary ? " is-summary" : ""}`;
     const people = this.people(post.authors, post.byline);
     return h("article", { class: `post${marks}${focus}`, id: own && `post-${post.id}`, ...data, "aria-labelledby": headId },
-    this.when(post, day),
+    this.when(post, day, asked),
     h("div", { class: "main" },
       this.marks(post, isPinned),
       h("h3", { class: post.headline ? "headline" : "visually-hidden", id: headId, dir: "auto" }, label(post)),
