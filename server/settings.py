@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from .newsroom.errors import InvalidError
-from .newsroom.urls import split_url
+from .newsroom.urls import is_loopback, split_url
 
 PREFIX = "STOPPRESS_"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 _NOWHERE = Path("stoppress")  # only for a Settings() made by hand; from_env always gives one
-_LOOPBACK = {"localhost", "::1"}
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
@@ -100,7 +99,7 @@ class Settings:
         """`notice_s`, decided: whoever runs this at a desk and presses Ctrl-C has no load balancer to wait for."""
         if self.notice_s >= 0:
             return self.notice_s
-        return 0 if self.host in _LOOPBACK or self.host.startswith("127.") else 2
+        return 0 if is_loopback(self.host) else 2
 
     @property
     def stop_s(self) -> float:

@@ -2,8 +2,9 @@
 /**
  * The operations page: one sample a second from `WS /stats/ws` (PROTOCOL section 8), as numbers, lines and tables.
  *
- * What is shown is never older than it looks: without a sample for three seconds the figures fade and the page says
- * since when; after ten, the line is swallowed or hangs, and another one is opened.
+ * The largest words are whether readers are reached, as the server judges it. What is shown is never older than it
+ * looks: without a sample for three seconds the page says that it lost the server, the figures fade, and a note says
+ * of when they are. Retries wait a random part of a doubling time.
  */
 
 import { h } from "./render.js";
@@ -12,7 +13,7 @@ import { withCommas } from "./times.js";
 
 const KEPT = 120; // samples: two minutes
 const SILENT_MS = 3_000;
-const DEAD_MS = 10_000; // ten samples
+const DEAF_MS = 6_000; // a socket that says nothing for so long is given up: its worker may hang, and others answer
 /** Close code: the token was revoked (server/web/operations.py; tests/browser/test_shared.py compares). */
 const REVOKED = 4401;
 const MEAN_OF = 10; // seconds: single events come and go too fast to be read
@@ -22,56 +23,80 @@ const past = { readers: [], events_per_s: [], deliveries_per_s: [], at_head: [] 
 /** @type {Record<string, number[]>} the last samples of a rate */
 const recent = { events_per_s: [], deliveries_per_s: [] };
 
-/** @type {WebSocket | null} */
-let socket = null;
+const TITLE = document.title;
+
 let failures = 0;
-let triedAt = 0;
 let heardAt = 0;
+let openedAt = 0;
+/** @type {WebSocket | null} */
+let open = null;
 let lastAt = "";
+/** @type {{reached: boolean, text: string, troubles: string[]}} */
+let health = { reached: true, text: "–", troubles: [] };
 
 connect();
 setInterval(() => {
-  if (heardAt && performance.now() - heardAt > SILENT_MS) tellLine();
-  if (socket && performance.now() - Math.max(triedAt, heardAt) > DEAD_MS) lost();
+  const now = performance.now();
+  if (now - heardAt > SILENT_MS) tellLine();
+  if (open && now - Math.max(heardAt, openedAt) > DEAF_MS) lose(open);
 }, 500);
 
 function connect() {
-  const mine = new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`);
-  socket = mine;
-  triedAt = performance.now();
-  mine.onmessage = (event) => {
-    if (socket !== mine) return;
+  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`);
+  open = socket;
+  openedAt = performance.now();
+  socket.onmessage = (event) => {
+    if (open !== socket) return;
     failures = 0;
     heardAt = performance.now();
     const sample = JSON.parse(event.data);
     lastAt = sample.at;
+    health = sample.health;
     show(sample);
     tellLine();
   };
-  mine.onclose = (event) => {
-    if (socket !== mine) return;
+  socket.onclose = (event) => {
+    if (open !== socket) return;
     // A revoked token ends the session; the page's own address asks for a new one.
     if (event.code === REVOKED) return location.assign("/login?next=/dashboard");
-    lost();
+    lose(socket);
   };
 }
 
-function lost() {
-  const gone = socket;
-  socket = null;
-  gone?.close();
-  tellLine();
+/** @param {WebSocket} socket */
+function lose(socket) {
+  open = null;
+  socket.close();
   failures += 1;
+  tellLine();
   setTimeout(connect, 250 + pause(failures));
 }
 
 function tellLine() {
   const live = heardAt > 0 && performance.now() - heardAt <= SILENT_MS;
-  const words = live ? "Live" : lastAt ? `Not connected. Numbers are of ${lastAt.slice(11, 19)} UTC` : "Connecting…";
-  const line = $("line");
-  if (line.textContent !== words) line.textContent = words;
-  line.classList.toggle("is-live", live);
+  const known = live || (!heardAt && failures === 0);
+  say($("line"), live ? "Figures are live" : lastAt ? `Figures are of ${clock(lastAt)} UTC; connecting again` : "Connecting…");
+  $("line").classList.toggle("is-live", live);
   $("numbers").classList.toggle("is-waiting", !live);
+  const words = known ? health.text : "This page lost the server";
+  say($("health-words"), words);
+  $("health").classList.toggle("is-bad", live && !health.reached);
+  $("health").classList.toggle("is-lost", !known);
+  const more = live ? health.troubles.slice(1) : [];
+  $("health-more").hidden = more.length === 0;
+  if ($("health-more").textContent !== more.join("")) $("health-more").replaceChildren(...more.map((text) => h("li", {}, text)));
+  // A wall has many tabs, and only their titles are seen.
+  document.title = known && health.reached ? TITLE : `${words} · ${TITLE}`;
+}
+
+/** Only what is new: a reader of the screen is told of every change. @param {HTMLElement} node @param {string} words */
+function say(node, words) {
+  if (node.textContent !== words) node.textContent = words;
+}
+
+/** @param {string} at */
+function clock(at) {
+  return at.slice(11, 19);
 }
 
 /** @param {any} sample */
@@ -97,7 +122,7 @@ function show(sample) {
     [held.p50, held.p95, held.p99].forEach((ms, n) => (row.children[n + 1].textContent = milliseconds(ms)));
   }
   const store = sample.store ?? {};
-  $("store").textContent = store.status === "ok" ? "Connected" : `Not heard${store.stale_since ? ` since ${store.stale_since.slice(11, 19)} UTC` : ""}`;
+  $("store").textContent = store.status === "ok" ? "Connected" : `Not heard${store.stale_since ? ` since ${clock(store.stale_since)} UTC` : ""}`;
   $("store").classList.toggle("is-bad", store.status !== "ok");
   const stories = Object.entries(sample.stories ?? {}).sort(([a, one], [b, two]) => two.readers - one.readers || (a < b ? -1 : 1));
   $("no-stories").hidden = stories.length > 0;
@@ -106,10 +131,15 @@ function show(sample) {
     bad: false,
     cells: [story.status ?? "", figure(story.readers), share(story.readers ? story.at_head / story.readers : 1, story.readers), figure(story.seq), figure(story.post_count)],
   })));
-  rows($("workers"), Object.entries(sample.workers ?? {}).map(([id, worker]) => ({
-    name: document.createTextNode(id),
+  const incidents = sample.incidents ?? [];
+  $("no-incidents").hidden = incidents.length > 0;
+  $("lately").replaceChildren(...incidents.map((/** @type {any} */ one) => h("li", {}, h("time", { datetime: one.at }, clock(one.at)), " ", one.text)));
+  const workers = Object.entries(sample.workers ?? {});
+  const nodes = new Set(workers.map(([, worker]) => worker.node));
+  rows($("workers"), workers.map(([id, worker]) => ({
+    name: h("span", { title: id }, nodes.size > 1 ? `${worker.name} of ${worker.node}` : worker.name),
     bad: worker.status !== "ok",
-    cells: [worker.status === "unknown" ? `not heard since ${(worker.last_heard ?? "").slice(11, 19)}` : worker.status, figure(worker.readers),
+    cells: [worker.status === "unknown" ? `no answer since ${clock(worker.last_heard ?? "")}` : worker.is_draining ? "leaving" : worker.status, figure(worker.readers),
       figure(worker.events_per_s), figure(worker.deliveries_per_s), milliseconds(worker.latency_ms?.written?.p95)],
   })));
 }

@@ -114,7 +114,7 @@ def _excuse(error: Exception) -> NoReturn:
     import traceback
 
     asked = os.environ.get("STOPPRESS_LOG_LEVEL", "").strip().lower() == "debug"
-    if asked or logging.getLogger().isEnabledFor(logging.DEBUG):
+    if asked or logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         traceback.print_exception(error)
     said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
     click.echo(

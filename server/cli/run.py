@@ -1,15 +1,14 @@
-"""Running a server for a command: in this process, or by workers; with its log and the fastest loop there is."""
+"""Running a server for a command: workers that serve, under a supervisor that imports none of what they do."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import socket
 from collections.abc import Callable
 from typing import Any
 
 from ..settings import Settings
+from ..transport.worker import Lifeline
 from . import logs
 
 log = logging.getLogger(__name__)
@@ -17,17 +16,16 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings, on_ready: Callable[[str], Any]) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready(address)` when requests are answered."""
-    if settings.workers == 1:
-        run_here(settings, on_ready)
-    else:
-        from ..transport.workers import Workers
+    from ..transport.workers import Workers
 
-        logs.set_up(settings)
-        Workers(settings, run_here, on_ready).run()
+    Workers(settings, work, on_ready).run()
 
 
-def run_here(settings: Settings, on_ready: Callable[[str], Any], listening: socket.socket | None = None) -> None:
-    """In this process, on uvloop where that installs."""
+def work(settings: Settings, lifeline: Lifeline) -> None:
+    """In a worker, on uvloop where that installs."""
+    logs.set_up(settings, lifeline.duty.name if settings.workers > 1 else "")
+    import asyncio
+
     from ..transport.serve import serve
     from ..web.app import create_app
 
@@ -35,14 +33,13 @@ def run_here(settings: Settings, on_ready: Callable[[str], Any], listening: sock
         from uvloop import new_event_loop
     except ImportError:
         new_event_loop = None
-    logs.set_up(settings)
-    app = create_app(settings)
+    app = create_app(settings, lifeline=lifeline)
 
     async def ready(address: str) -> None:
         await app.state.board.announce(address)
         log.info("serving at %s, process %d", address, os.getpid())
-        on_ready(address)
+        lifeline.ready(address)
 
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(app, settings, ready, listening))
+        runner.run(serve(app, settings, ready, lifeline))
     log.info("stopped, process %d", os.getpid())

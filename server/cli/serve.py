@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..newsroom.errors import InvalidError
+from ..newsroom.urls import is_loopback
 from ..settings import PREFIX, Settings
 from .command import Taught
 
@@ -88,8 +89,6 @@ def strays(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _tell(address: str, host: str) -> None:
-    from ..web.guard import is_loopback
-
     click.echo(f"{address}  (dashboard: {address}/dashboard; Ctrl-C stops)")
     if not is_loopback(host):
         click.echo(

@@ -25,7 +25,8 @@ from ..newsroom.errors import ConflictError, GoneError, NotFoundError
 from ..settings import Settings
 from ..store.store import Store
 from ..store.whereabouts import known
-from ..transport.serve import ListenError, listen, serve
+from ..transport.listening import ListenError, listen
+from ..transport.serve import serve
 from ..web.app import create_app
 from .script import SLUG, backlog
 

@@ -18,6 +18,7 @@ from .position import Position
 from .reader import Reader
 from .state import StoryState
 from .stats import Counts, Recent
+from .tally import Tally
 
 _SPARED = frozenset({"beat", "readers"})  # late ones say nothing
 ASIDE_MS = 3000  # so long a reader count waits for an event to leave with
@@ -50,6 +51,7 @@ class Hub:
         self.limits = limits or Limits()
         self.feeds: dict[str, Feed] = {}
         self.counts = Counts()
+        self.tally = Tally(send_timeout_s)
         self.written = Recent()
         self.painted = Recent()
         self.stale_since: int | None = None
@@ -217,6 +219,11 @@ class Hub:
         self.counts.seen += 1
         self.painted.add(now_ms - frame.at_ms, now_ms)
         return True
+
+    def wrong_token(self, address: str) -> None:
+        """Somebody at this address showed a token that is none."""
+        self.counts.wrong_tokens += 1
+        self.tally.name("wrong_tokens", address)
 
     def sample(self, now_ms: int) -> dict[str, Any]:
         """This worker's numbers now; rates are of the last second or more."""

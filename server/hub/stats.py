@@ -6,7 +6,7 @@ Pure. Histograms have fixed buckets, so that those of several workers add up.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _GROWTH = 1.1  # a quantile read from a bucket is at most 10 % too high
 _BUCKETS = 150  # up to 1.1 ** 149 ms, which is 24 minutes
@@ -19,14 +19,24 @@ class Counts:
 
     connects: int = 0
     disconnects: int = 0
-    refusals: int = 0
     resumes: int = 0
     snapshots: int = 0
     events: int = 0
     deliveries: int = 0
     cuts: int = 0  # took nothing for too long
+    unread: int = 0  # the same of answers
     rude: int = 0  # closed 1008 or 1009
     seen: int = 0
+    wrong_tokens: int = 0
+    refusals: dict[str, int] = field(default_factory=dict)  # by reason
+
+    def refuse(self, reason: str) -> None:
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def faults(self) -> dict[tuple[str, str], int]:
+        """Those that something is wrong with, by kind and reason."""
+        plain = {(name, ""): getattr(self, name) for name in ("cuts", "unread", "rude", "wrong_tokens")}
+        return plain | {("refusals", reason): count for reason, count in self.refusals.items()}
 
 
 class Histogram:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 
 from starlette.requests import HTTPConnection
 
 from ..hub.reader import Reader
+from ..newsroom.urls import network
 
 
 def counted_as(connection: HTTPConnection) -> str:
     """Whom readers are counted by: an address, or the /64 an IPv6 line usually has to itself; "" = they are not."""
     if not connection.app.state.settings.address_readers:
         return ""
-    host = connection.client.host if connection.client else ""
-    if ":" not in host:
-        return host
-    try:
-        return str(ipaddress.IPv6Network((host.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return host
+    return network(connection.client.host) if connection.client else ""
 
 
 class Addresses:

@@ -43,15 +43,21 @@ def check_descriptors() -> int:
 
 
 class Admission:
-    """`handed`: how many connections are open that uvicorn knows nothing of; `refused` is called for each refusal."""
+    """`handed`: how many connections are open that uvicorn knows nothing of. `refused` is called with the reason of
+    each refusal, `unread` for each answer that is cut off because its reader took nothing of it."""
 
     def __init__(
-        self, settings: Settings, handed: Callable[[], int] = lambda: 0, refused: Callable[[], None] = lambda: None
+        self,
+        settings: Settings,
+        handed: Callable[[], int] = lambda: 0,
+        refused: Callable[[str], None] = lambda _: None,
+        unread: Callable[[], None] = lambda: None,
     ) -> None:
         self.head_timeout_s = settings.head_timeout_s
         self.send_timeout_s = settings.send_timeout_s
         self._handed = handed
-        self._refused = refused
+        self.refused = refused
+        self.unread = unread
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._rate = settings.accepts_per_s
         self._second = 0
@@ -61,7 +67,7 @@ class Admission:
         """Is there no room even for a question? `connections`: those that uvicorn knows."""
         if connections + self._handed() <= self._limit - LAST:
             return False
-        self._refused()
+        self.refused("descriptors")
         return True
 
     def takes_reader(self) -> bool:
@@ -69,8 +75,11 @@ class Admission:
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._accepts = second, 0
-        if self._handed() >= self._limit - SPARE or (self._rate and self._accepts >= self._rate):
-            self._refused()
+        if self._handed() >= self._limit - SPARE:
+            self.refused("descriptors")
+            return False
+        if self._rate and self._accepts >= self._rate:
+            self.refused("pace")
             return False
         self._accepts += 1
         return True

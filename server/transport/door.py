@@ -31,17 +31,19 @@ def check(connection: HTTPConnection) -> Refusal | None:
     state = connection.app.state
     settings, hub = state.settings, state.hub
     if not is_welcome(connection):
+        hub.counts.refuse("origin")
         return Refusal(
             403, "This site does not allow pages of your origin; its operator lists them in STOPPRESS_ORIGINS."
         )
     if hub.is_draining:
+        hub.counts.refuse("stopping")
         return _STOPPING
     if hub.is_full:
-        hub.counts.refusals += 1
+        hub.counts.refuse("full")
         return Refusal(503, "This server has as many readers as it takes; come back in a moment.", 5)
     most = settings.address_readers
     if most and Pump.of(state).addresses.readers(counted_as(connection)) >= most:
-        hub.counts.refusals += 1
+        hub.counts.refuse("address")
         return Refusal(503, "Your address has as many readers here as it may; come back when one has left.", 30)
     return None
 
@@ -82,17 +84,19 @@ async def find(connection: HTTPConnection, position: Position | None) -> Feed | 
             if (refusal := check(connection)) is not None:
                 return refusal
     except TimeoutError:
+        hub.counts.refuse("store")
         return Refusal(503, "The store did not answer in time; come back in a moment.", 2)
     except NotFoundError as error:
         return Refusal(404, error.detail)
     except GoneError as error:
         return Refusal(410, error.detail)
     except StoppressError as error:
+        hub.counts.refuse("store")
         return Refusal(503, error.detail, 2)
     if feed.deleted:
         return Refusal(410, f"The story {slug} was deleted.")
     most = settings.story_readers
     if most and len(feed.readers) >= most:
-        hub.counts.refusals += 1
+        hub.counts.refuse("story")
         return Refusal(503, "This story has as many readers as this server takes; come back in a moment.", 5)
     return feed

@@ -145,6 +145,7 @@ class Gate(HttpToolsProtocol):
             return
         taken, self._taken = self._taken, acknowledged(self.transport)
         if taken == self._taken:
+            self.admission.unread()
             self.transport.abort()
         else:
             self.answers.start(self)
@@ -167,6 +168,8 @@ class Gate(HttpToolsProtocol):
         if self.state is State.REFUSED or self.transport.is_closing():
             return
         self.state = State.REFUSED
+        if 400 <= status < 500:  # the others are counted where it is decided, with why
+            self.admission.refused(str(status))
         self._forget()
         cycle = self.cycle
         if self.pipeline:  # an earlier request is being answered, perhaps by half

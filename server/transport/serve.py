@@ -3,24 +3,21 @@
 Stopping (SIGTERM, SIGINT): `hub.is_draining` (readiness turns red, new readers get 503), still accepting for the notice
 time, so that a load balancer looks elsewhere first → what is queued is accepted, and nobody listens any more → every
 reader is told to come back later and closed with 1012, in waves → uvicorn stops with a bounded grace → what is still
-stuck is cut off. SIGHUP: the same for one of several workers, whose successor has its listening socket already, so
-nobody is refused. A second signal stops at once. uvicorn's own order would close every socket in the same instant, and
-wait without end for a line that is stuck.
+stuck is cut off. A second signal stops at once. A worker hears this from its supervisor instead; told to retire, it
+does the same, but its successor has the listening socket already, so nobody is refused. uvicorn's own order would close
+every socket in the same instant, and wait without end for a line that is stuck.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import inspect
 import logging
 import math
-import select
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,17 +25,15 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
-from ..newsroom.errors import StoppressError
 from ..settings import Settings
 from .admission import Admission, check_descriptors
 from .drain import drain
 from .gate import Gate
+from .listening import BACKLOG, address, is_queued, listen
 from .pump import Pump
+from .worker import Lifeline
 
 log = logging.getLogger(__name__)
-BACKLOG = 4096  # a storm of reconnects must not overflow it; the kernel caps it at net.core.somaxconn
-UNSENT_BYTES = 32 * 1024  # unsent data the kernel holds per line, instead of up to 4 MB: old news for a slow reader
-DEAD_MS = 300_000  # shorter kills honest slow readers, whose window may be shut for a while
 _GC = (10_000, 20, 50)  # a reader is a handful of objects and no cycles; Python's 700 would count each few hundred
 _GUARD_BYTES = 64 * 1024  # messages from readers; the endpoints' own limits are lower and say why
 _QUEUE_S = 1.0  # to accept what is queued, if more keeps coming
@@ -50,34 +45,27 @@ _NO_NEWS = {
 _TURN_S = 0.02  # time for the loop to accept, and to read what came with it
 
 
-class ListenError(StoppressError):
-    """The address cannot be listened on."""
-
-    code, title, status, exit_code = "listen", "Cannot listen", 503, 69
-
-
 async def serve(
     app: Starlette,
     settings: Settings,
     on_ready: Callable[[str], Any] | None = None,
-    listening: socket.socket | None = None,
+    lifeline: Lifeline | None = None,
 ) -> None:
     """Serve until told to stop, by a signal or by being cancelled; ends after a clean stop.
 
-    `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. `listening`: a
-    bound socket, to listen on once the application has started; else its own. Raises ListenError, or what the
-    application's start raised.
+    `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. `lifeline`: of a
+    worker, whose supervisor says when to stop and has the socket to listen on once the application has started.
+    Raises ListenError, or what the application's start raised.
     """
     room = check_descriptors()
     thresholds = gc.get_threshold()
-    is_worker = listening is not None
-    listening = listening or listen(settings)
+    listening = lifeline.listening if lifeline else listen(settings)
     started = _Lifespan(app, settings)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         started,
         loop="auto",
-        http=Gate.bound(Admission(settings, lambda: Pump.handed_of(app.state), lambda: _count_refusal(app))),
+        http=Gate.bound(_admission(app, settings)),
         ws="websockets-sansio",
         ws_max_size=_GUARD_BYTES,
         # The beat keeps lines warm; pings would cost a timer per reader, and do not end a line that is stuck.
@@ -94,7 +82,7 @@ async def serve(
         forwarded_allow_ips="127.0.0.1,::1",
         backlog=BACKLOG,
     )
-    server = _Server(config, app, settings, lambda: _call(on_ready, address(listening)), room, is_worker=is_worker)
+    server = _Server(config, app, settings, lambda: _call(on_ready, address(listening)), room, lifeline)
     try:
         await server.serve(sockets=[listening])
     except SystemExit:  # uvicorn: the lifespan failed
@@ -110,81 +98,24 @@ async def serve(
         raise asyncio.CancelledError
 
 
-def _count_refusal(app: Starlette) -> None:
-    hub = getattr(app.state, "hub", None)
-    if hub is not None:
-        hub.counts.refusals += 1
+def _admission(app: Starlette, settings: Settings) -> Admission:
+    """Counts into the application's hub, once there is one."""
+
+    def refused(reason: str) -> None:
+        if (hub := getattr(app.state, "hub", None)) is not None:
+            hub.counts.refuse(reason)
+
+    def unread() -> None:
+        if (hub := getattr(app.state, "hub", None)) is not None:
+            hub.counts.unread += 1
+
+    return Admission(settings, lambda: Pump.handed_of(app.state), refused, unread)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Of uvicorn's (0.54) error lines; a request that is cut off by a stop is none, with its traceback."""
     is_cut = bool(record.exc_info) and isinstance(record.exc_info[1], asyncio.CancelledError)  # type: ignore[index]
     return not is_cut and record.msg not in _NO_NEWS
-
-
-def listen(settings: Settings) -> socket.socket:
-    """A socket that listens; raises ListenError."""
-    made = bind(settings)
-    try:
-        made.listen(BACKLOG)  # two may bind with SO_REUSEADDR, one may listen
-    except OSError as error:
-        made.close()
-        raise _not_here(settings, error) from None
-    return made
-
-
-def bind(settings: Settings, *, is_shared: bool = False) -> socket.socket:
-    """A bound socket with the options every accepted one inherits; others may be bound beside it if it `is_shared`.
-
-    Raises ListenError; also, on Linux, if another one that is not shared listens there.
-    """
-    try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, where = found[0]
-        made = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:
-        raise ListenError(f"host: {settings.host} is no address of this machine ({error})") from None
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if is_shared:
-            # Each worker accepts from a queue of its own: shared, one worker takes most long-lived sockets.
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if sys.platform == "linux":
-            # The hub cuts off who takes nothing; this ends what no timer of ours sees: a line that is closing, or dead.
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS)
-            made.setsockopt(socket.IPPROTO_TCP, 25, UNSENT_BYTES)  # TCP_NOTSENT_LOWAT; the socket module lacks it
-        made.bind(where)
-    except OSError as error:
-        made.close()
-        raise _not_here(settings, error) from None
-    made.setblocking(False)
-    return made
-
-
-def _not_here(settings: Settings, error: OSError) -> ListenError:
-    advice = {
-        errno.EADDRINUSE: "is another server running? --port picks another one",
-        errno.EADDRNOTAVAIL: "--host takes an address of this machine, or 0.0.0.0 for all of them",
-        errno.EACCES: "this user may not listen on that port; --port picks another one",
-    }.get(error.errno or 0, "--host and --port pick another place")
-    return ListenError(f"{settings.host}:{settings.port}: {error.strerror}; {advice}")
-
-
-def address(listening: socket.socket) -> str:
-    """The address to open in a browser on this machine."""
-    host, port = listening.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_queued(listening: socket.socket) -> bool:
-    """Does a connection wait to be accepted?"""
-    if listening.fileno() < 0:
-        return False
-    poll = select.poll()
-    poll.register(listening, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 async def _while(true: Callable[[], bool], at_most_s: float) -> None:
@@ -247,17 +178,17 @@ class _Server(uvicorn.Server):
         settings: Settings,
         ready: Callable[[], Any],
         room: int,
-        *,
-        is_worker: bool,
+        lifeline: Lifeline | None,
     ) -> None:
         super().__init__(config)
         self._room = room
-        self._is_worker = is_worker
+        self._lifeline = lifeline
         self._app = app
         self._settings = settings
         self._ready = ready
         self.was_cancelled = False
         self._has_successor = False
+        self._is_orphan = False
         self._asked = asyncio.Event()  # to leave
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -287,11 +218,12 @@ class _Server(uvicorn.Server):
         # uvicorn raises the signal again when it is done, so that a clean stop looks like a crash.
         loop = asyncio.get_running_loop()
         held: list[signal.Signals] = []
-        handlers = {signal.SIGINT: self._stop, signal.SIGTERM: self._stop}
-        if self._is_worker:
-            handlers[signal.SIGHUP] = self._retire
+        handlers = {signal.SIGINT: self._signal, signal.SIGTERM: self._signal}
+        if self._lifeline is not None:
+            handlers = {signal.SIGTERM: self._lifeline.leave}
+            self._lifeline.begin(stop=self._stop, stop_now=self._stop_now, retire=self._retire, orphan=self._be_alone)
         elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-            handlers[signal.SIGHUP] = self._stop  # nobody would follow
+            handlers[signal.SIGHUP] = self._signal  # nobody would follow
         for number, handler in handlers.items():
             with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
                 loop.add_signal_handler(number, handler)
@@ -302,10 +234,23 @@ class _Server(uvicorn.Server):
             for number in held:
                 loop.remove_signal_handler(number)
 
-    def _stop(self) -> None:
+    def _signal(self) -> None:
+        """The first one asks for a clean stop, a second one for a quick one."""
         if self.should_exit:
-            self.force_exit = True
-            self._abort()
+            self._stop_now()
+        self._stop()
+
+    def _stop_now(self) -> None:
+        self._stop()
+        self.force_exit = True
+        self._abort()
+
+    def _be_alone(self) -> None:
+        """The supervisor was killed; the port is for whoever follows it, so nobody is given notice."""
+        self._is_orphan = True
+        self._stop()
+
+    def _stop(self) -> None:
         self.should_exit = True
         self._asked.set()
         if self._hub is not None:
@@ -346,7 +291,7 @@ class _Server(uvicorn.Server):
         if self._hub is not None:
             log.info("draining, %d readers", self._hub.readers)
         if not self._has_successor:
-            await asyncio.sleep(self._settings.notice)
+            await asyncio.sleep(0 if self._is_orphan else self._settings.notice)
             await _while(lambda: any(is_queued(listening) for listening in sockets), _QUEUE_S)
             self._stop_listening()
         await asyncio.sleep(_TURN_S)

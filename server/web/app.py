@@ -10,7 +10,6 @@ import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
-from multiprocessing import current_process, parent_process
 from typing import Any
 
 from starlette.applications import Starlette
@@ -30,6 +29,7 @@ from ..store.store import Store
 from ..tasks import end, keep
 from ..transport.sse import live_events
 from ..transport.websocket import live_socket
+from ..transport.worker import Lifeline
 from . import api
 from .all_stories import AllStories
 from .assets import Assets
@@ -47,12 +47,13 @@ PATIENCE_S = 1.0  # of a page, beyond the time of one call to the store
 _SLASHED = re.compile(r"(/live/[A-Za-z0-9_/-]*[A-Za-z0-9_-])/+")
 
 
-def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
-    """The whole server as an ASGI application. A `store` that is given stays open when the application stops."""
+def create_app(settings: Settings, *, store: Store | None = None, lifeline: Lifeline | None = None) -> Starlette:
+    """The whole server as an ASGI application. A `store` that is given stays open when the application stops;
+    `lifeline` is that of a worker."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with compose(app, settings, store):
+        async with compose(app, settings, store, lifeline):
             yield
 
     app = Starlette(
@@ -67,17 +68,19 @@ def create_app(settings: Settings, *, store: Store | None = None) -> Starlette:
     )
     app.router.redirect_slashes = False  # its address would be made of the Host header; `sorry_http` does better
     # Outermost, around Starlette's own handler of bugs too: no answer leaves without the safety headers.
-    app.middleware_stack = Guard(app.build_middleware_stack(), settings)
+    app.middleware_stack = Guard(app.build_middleware_stack(), settings, lambda: app.state.hub.counts.refuse("origin"))
     return app
 
 
 @contextlib.asynccontextmanager
-async def compose(app: Starlette, settings: Settings, given: Store | None) -> AsyncIterator[None]:
+async def compose(
+    app: Starlette, settings: Settings, given: Store | None, lifeline: Lifeline | None = None
+) -> AsyncIterator[None]:
     """Make the parts, hand them to the routes by `app.state`, keep the relay and the stats running."""
     store = given or await Store.open(settings)
     # Containers of one image may all be process 1 of the same host name.
-    worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    supervisor, place = parent_process(), current_process().name.removeprefix("worker-")
+    alone = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    worker = lifeline.duty.id if lifeline else alone
     hub = Hub(
         Limits(
             backlog=settings.backlog,
@@ -92,13 +95,12 @@ async def compose(app: Starlette, settings: Settings, given: Store | None) -> As
     )
     relay = Relay(store, hub, settings, worker)
     assets = Assets()
-    auth = Auth(Tokens(store), settings)
+    auth = Auth(Tokens(store), settings, hub.wrong_token)
     pages = Pages(settings, store, relay, assets)
-    if supervisor is None:
-        board = Board(hub, store, worker)
-    else:
-        board = Board(hub, store, worker, node=f"{socket.gethostname()}-{supervisor.pid}", place=place)
-    operations = Operations(hub, relay, board, auth, pages.templates, registry(board.node, is_alone=not board.place))
+    board = Board(hub, store, worker, lifeline)
+    operations = Operations(
+        hub, relay, board, auth, pages.templates, registry(board.workers_here, is_alone=not board.place)
+    )
     parts: dict[str, Any] = {
         "settings": settings,
         "store": store,

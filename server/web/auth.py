@@ -9,16 +9,17 @@ rebinding) could read them, and so could everybody through a proxy beside us.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from ..desk.tokens import Grant, Tokens
 from ..newsroom.errors import NotAllowedError, StoreError
-from ..newsroom.urls import split_url
+from ..newsroom.urls import is_loopback, network, split_url
 from ..settings import Settings
 from .body import read_form
-from .guard import host_name, is_loopback
+from .guard import host_name
 
 COOKIE = "stoppress_token"
 LOCAL = Grant(id="", name="this machine", role="viewer", story="*", created="")
@@ -29,11 +30,15 @@ HOW = "send Authorization: Bearer TOKEN; `stoppress token create --name NAME` ma
 
 
 class Auth:
-    """Decides who a request comes from; raises NotAllowedError with status 401 or 403."""
+    """Decides who a request comes from; raises NotAllowedError with status 401 or 403.
 
-    def __init__(self, tokens: Tokens, settings: Settings) -> None:
+    `wrong` is called with the address of each that shows a token which is none.
+    """
+
+    def __init__(self, tokens: Tokens, settings: Settings, wrong: Callable[[str], None]) -> None:
         self.tokens = tokens
         self._settings = settings
+        self._wrong = wrong
         self._lately: dict[int, Grant] = {}
 
     async def editor(self, conn: HTTPConnection, role: str, slug: str | None) -> Grant:
@@ -43,6 +48,7 @@ class Auth:
             raise NotAllowedError(f"no token: {HOW}", status=401)
         grant = await self._find(token)
         if grant is None:
+            self._is_wrong(conn)
             raise NotAllowedError(UNKNOWN, status=401)
         if not grant.may(role, slug):
             raise grant.refusal(role, slug)
@@ -52,6 +58,8 @@ class Auth:
         """Who may see the operations pages: by bearer token, cookie, or from this machine."""
         token = self._token(conn) or conn.cookies.get(COOKIE, "")
         grant = await self._known_or_kept(token) if token else None
+        if token and grant is None:
+            self._is_wrong(conn)
         if grant is None and "authorization" in conn.headers:
             raise NotAllowedError(UNKNOWN, status=401)
         if grant is None and self._is_local(conn):
@@ -103,6 +111,9 @@ class Auth:
         except TimeoutError:
             raise StoreError("the store did not answer in time; try it again in a few seconds") from None
 
+    def _is_wrong(self, conn: HTTPConnection) -> None:
+        self._wrong(network(conn.client.host) if conn.client else "an unknown address")
+
     def _is_local(self, conn: HTTPConnection) -> bool:
         return (
             is_loopback(self._settings.host)
@@ -116,6 +127,7 @@ class Auth:
         form = await read_form(request)
         token, onward = form.get("token", "").strip(), form.get("next", "")
         if await self._find(token) is None:
+            self._is_wrong(request)
             return None
         answer = RedirectResponse(local_path(onward), 303)
         secure = request.url.scheme == "https"

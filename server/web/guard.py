@@ -6,7 +6,9 @@ for pages of this server only: WebSockets are not covered by CORS, so the Origin
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,11 +21,11 @@ from ..newsroom.errors import NotAllowedError, StoppressError
 from ..settings import Settings
 from .problems import RequestError, problem
 
+log = logging.getLogger(__name__)
 OPERATIONS = ("/dashboard", "/login", "/logout", "/stats", "/metrics", "/api")
 _ODD = RequestError(400, "the path has a control character, such as a line break")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BELOW = tuple(f"{root}/" for root in OPERATIONS)
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
@@ -38,12 +40,6 @@ def is_public(scope: Scope) -> bool:
     if scope["type"] == "websocket" and path == "/live/ws":
         return False
     return path not in OPERATIONS and not path.startswith(_BELOW)
-
-
-def is_loopback(host: str) -> bool:
-    """Is this address, or the host of a Host header, this machine itself?"""
-    name = host.strip("[]").lower()
-    return name in LOOPBACK_HOSTS or re.fullmatch(r"127(\.\d{1,3}){3}", name) is not None
 
 
 def host_name(headers: Headers) -> str:
@@ -74,11 +70,12 @@ def content_policy(frame_ancestors: str) -> str:
 
 
 class Guard:
-    """Wraps the whole application."""
+    """Wraps the whole application. `refused` is called for each reader whose page's origin is not welcome."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, refused: Callable[[], None] = lambda: None) -> None:
         self.app = app
         self.settings = settings
+        self._refused = refused
         embedders = " ".join(("'self'", *settings.origins)) if settings.origins else "*"
         self._public = {**SAFE, "Content-Security-Policy": content_policy(embedders)}
         self._own = {
@@ -107,6 +104,8 @@ class Guard:
         allowed = own or (public and (not self.settings.origins or origin in self.settings.origins))
         if scope["type"] == "websocket":
             if not allowed:
+                if public:
+                    self._refused()
                 error: StoppressError = NotAllowedError(f"pages of {origin[:100]} may not open this stream")
             elif is_odd:
                 error = _ODD
@@ -125,6 +124,8 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
+                # Never the query: a token may stand in it.
+                log.debug("%s %s: %d", scope["method"], scope["path"], message["status"])
                 out = MutableHeaders(scope=message)
                 for name, value in added.items():
                     if name == "Vary":

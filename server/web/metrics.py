@@ -13,21 +13,21 @@ from typing import Any
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from ..hub.stats import Histogram
+from ..hub.merge import LATENCIES, whole
 
 Told = dict[str, Any]
-LATENCIES = ("written", "painted")
 _COUNTERS = {
     "connects": "Readers that joined a story",
     "disconnects": "Readers that left",
-    "refusals": "Readers refused: the worker was full or stopping",
     "resumes": "Readers whose position was honoured",
     "snapshots": "Snapshots written",
     "events": "Events of stories heard from the store",
     "deliveries": "Messages written to readers",
     "cuts": "Readers cut off because they took nothing for too long",
+    "unread": "Answers cut off because their readers took nothing for too long",
     "rude": "Readers closed for saying what nobody asked for (1008, 1009)",
     "seen": "Reports of an event painted on a page",
+    "wrong_tokens": "Requests with a token that is unknown or was revoked",
 }
 _STORIES = (
     ("readers", "Readers connected now, by story", lambda story: story["readers"]),
@@ -70,6 +70,8 @@ def families(told: list[Told]) -> Iterator[Metric]:
     for name, about in _COUNTERS.items():
         counted = [(one, one["counts"][name]) for one in told]
         yield family(CounterMetricFamily, f"stoppress_{name}", about, counted)
+    refused = [(one, why, count) for one in told for why, count in one["counts"]["refusals"].items()]
+    yield family(CounterMetricFamily, "stoppress_refusals", "Connections refused, by reason", refused, "reason")
     stories = [(one, slug, story) for one in told for slug, story in one["sample"]["stories"].items()]
     for name, about, read in _STORIES:
         found = [(one, slug, read(story)) for one, slug, story in stories]
@@ -104,13 +106,3 @@ def resident_bytes() -> int:
             return int(pages.read().split()[1]) * resource.getpagesize()
     except OSError:
         return 0
-
-
-def whole(parts: Iterable[list[list[int]]]) -> Histogram:
-    """One histogram of several, each as `[[bucket, count], …]`."""
-    made = Histogram()
-    for part in parts:
-        for n, count in part:
-            made.buckets[n] += count
-            made.count += count
-    return made

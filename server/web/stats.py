@@ -1,7 +1,10 @@
 """Stats: one sample a second of all workers, for the operations page.
 
-Each worker publishes its sample on a channel of the store and hears the others' (a node is never asked, and nothing
-is written to disk). Who falls silent is named as unknown and its figures are left out; who says goodbye is forgotten.
+The workers of a node hear each other through their supervisor, which also says who lives: a sample of one that died
+counts no longer, at once. Nodes hear each other through a channel of the store (a node is never asked, and nothing is
+written to disk); each worker names those of its node, so that the others too forget who died. Who falls silent all the
+same is named as unknown and its figures are left out. What only some workers could know, because they were there, they
+tell the others: whoever is asked, the answer is the same.
 """
 
 from __future__ import annotations
@@ -11,64 +14,98 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 from redis.exceptions import RedisError
 
+from ..hub.health import health, joined
 from ..hub.hub import Hub
+from ..hub.merge import LATENCIES, merged
 from ..hub.stats import Histogram
+from ..hub.tally import Burst
 from ..newsroom.errors import StoreError
 from ..newsroom.times import format_time
 from ..store.store import Store
 from ..store.whereabouts import announce
 from ..tasks import end, keep
-from .metrics import LATENCIES, families, resident_bytes, whole
+from ..transport.worker import Lifeline
+from .metrics import families, resident_bytes
 
 log = logging.getLogger(__name__)
 EVERY_S = 1.0
-SILENT_S = 4.0  # three samples missed
-FORGET_S = 120.0
+SILENT = 3  # samples missed, by our own count: who was stopped itself has not listened
+FORGET = 120
 SETTLED_S = 1.5  # others' samples are up to a second old; who lacks what is older than this is behind
+PEAK = 60  # samples
+BEHIND_SHARE = 0.1
+BEHIND = 5  # samples, then who is behind is no longer just being written to
+MISSING = 10  # samples, in which a worker may start
+KEPT_MS = 900_000
+MOST_HEARD = 10_000
+MOST_INCIDENTS = 20
+
+
+@dataclass(slots=True)
+class Heard:
+    """A worker's last sample, and how many of ours ago it came."""
+
+    told: dict[str, Any]
+    age: int = 0
 
 
 class Board:
     """The merged sample of all workers; `latest` is a second old at most.
 
-    `worker`: this one's name, like no other's. `place`: which of its node's several workers it is; "" = the only one.
+    `worker`: this one's id, like no other's. `lifeline`: that of a worker among others of its node.
     """
 
-    def __init__(self, hub: Hub, store: Store, worker: str, *, node: str = "", place: str = "") -> None:
+    def __init__(self, hub: Hub, store: Store, worker: str, lifeline: Lifeline | None = None) -> None:
         self.worker = worker
-        self.place = place
+        self.node = lifeline.duty.node if lifeline else worker
+        self.name = lifeline.duty.name if lifeline else "w1"
+        # The label in metrics; a worker that is alone needs none.
+        self.place = self.name if lifeline and lifeline.duty.settings.workers > 1 else ""
         self.address = ""  # what is told to commands on this machine
         self.latest: dict[str, Any] = {}
-        self._node = node
         self._began = time.time()
         self._hub = hub
         self._store = store
+        self._lifeline = lifeline
         self._channel = f"{store.settings.prefix}:workers"
-        self._heard: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._heard: dict[str, Heard] = {}
+        self._raw: dict[str, bytes] = {}
         self._turn = asyncio.Event()
         self._past: deque[tuple[float, dict[str, int]]] = deque([(time.monotonic(), {})])
+        self._totals: deque[int] = deque(maxlen=PEAK)
+        self._incidents: deque[dict[str, Any]] = deque(maxlen=MOST_INCIDENTS)
+        self._behind = 0
+        self._missing: dict[str, int] = {}
+        self._stale_since: int | None = None
         self.refresh()
 
     async def run(self) -> None:
-        """Until cancelled: sample, tell the others, merge."""
-        listening = keep("hearing the other workers", self._listen)
+        """Until cancelled: sample, tell the others, merge. A store that hangs holds up only what goes through it."""
+        others = (keep("hearing the other nodes", self._listen), keep("telling the other nodes", self._gossip))
         try:
             while True:
                 self.refresh()
                 turn, self._turn = self._turn, asyncio.Event()
                 turn.set()
-                await self._tell(self._own)
-                if self.address:
-                    await announce(self._store, self.address)
+                if self._lifeline:
+                    self._lifeline.tell(orjson.dumps(self._own))
                 await asyncio.sleep(EVERY_S - time.time() % EVERY_S)
         finally:
-            await end([listening])
+            await end(others)
+
+    async def _gossip(self) -> None:
+        while True:
+            await self._turn.wait()
+            await self._tell(self._own)
+            if self.address:
+                await announce(self._store, self.address)
 
     async def announce(self, address: str) -> None:
         """Readers are served at `address`, or at the public one; known from now on until this worker ends."""
@@ -87,30 +124,44 @@ class Board:
     def refresh(self) -> None:
         """Sample this worker now, and merge."""
         now_ms = time.time_ns() // 1_000_000
+        self._listen_to_node()
+        for heard in self._heard.values():
+            heard.age += 1
+        self._heard = {id: heard for id, heard in self._heard.items() if heard.age < FORGET and self._may_live(heard)}
+        self._note_bursts(now_ms)
+        self._note_silence(now_ms)
         self._own = self._read(now_ms)
-        at = time.monotonic()
-        self._heard = {id: held for id, held in self._heard.items() if at - held[0] < FORGET_S}
         others = self._others()
-        unknown = {id: told for id, (_, told) in self._heard.items() if id not in others}
         for slug, feed in self._hub.feeds.items():
             feed.elsewhere = sum(told["sample"]["stories"].get(slug, {}).get("readers", 0) for told in others.values())
-        self.latest = merged(now_ms, {self.worker: self._own, **others}, unknown)
+        whole = merged(now_ms, {self.worker: self._own, **others}, self._unknown(now_ms, others))
+        incidents = joined(self._hub.tally, self._happened(now_ms, others.values()))
+        self._totals.append(whole["readers"])
+        self._behind = self._behind + 1 if whole["at_head"] < 1 - BEHIND_SHARE else 0
+        behind = 1 - whole["at_head"] if self._behind >= BEHIND else 0
+        peak = self._peak(now_ms, others.values())
+        found = health(whole, incidents, now_ms, peak=peak, missing=self._absent(), behind=behind)
+        self.latest = {**whole, "health": found, "incidents": [_public(one) for one in incidents]}
 
-    def node(self) -> list[dict[str, Any]]:
+    def workers_here(self) -> list[dict[str, Any]]:
         """What the workers of this node told last, one for each place; this one tells it now."""
         told = [self._read(time.time_ns() // 1_000_000)]
         if self.place:
-            told += [one for one in self._others().values() if one.get("node") == self._node]
+            told += [one for one in self._others().values() if one["node"] == self.node]
         # While one hands its place over there are two; the newer one counts.
         return list({one["place"]: one for one in sorted(told, key=lambda one: one["began"])}.values())
+
+    # This worker
 
     def _read(self, now_ms: int) -> dict[str, Any]:
         sample = self._hub.sample(now_ms)
         return {
             "worker": self.worker,
-            "node": self._node,
+            "node": self.node,
+            "name": self.name,
             "place": self.place,
             "began": self._began,
+            "members": list(self._members()),
             "sample": sample,
             "settled": self._settled(sample["stories"]),
             **{name: sparse(getattr(self._hub, name).read(now_ms)) for name in LATENCIES},
@@ -118,6 +169,9 @@ class Board:
             "is_draining": self._hub.is_draining,
             "cpu_s": time.process_time(),
             "resident_bytes": resident_bytes(),
+            "peak": max(self._totals, default=0),
+            "incidents": [*self._incidents, *map(self._incident, self._hub.tally.under_way)],
+            "unknown": {id: _last(heard.told) for id, heard in self._silent()},
         }
 
     def _settled(self, stories: dict[str, Any]) -> dict[str, int]:
@@ -129,11 +183,85 @@ class Board:
             self._past.popleft()
         return {slug: seq for slug, seq in self._past[0][1].items() if slug in stories}
 
-    def _others(self) -> dict[str, dict[str, Any]]:
-        at = time.monotonic()
-        return {id: told for id, (heard_at, told) in self._heard.items() if at - heard_at < SILENT_S}
+    def _note_bursts(self, now_ms: int) -> None:
+        for burst in self._hub.tally.look(self._hub.counts.faults(), now_ms):
+            incident = self._incident(burst)
+            log.log(logging.INFO if burst.is_expected else logging.WARNING, incident["text"])
+            if not burst.is_expected:
+                self._incidents.append(incident)
 
-    def hear(self, message: bytes) -> None:
+    def _note_silence(self, now_ms: int) -> None:
+        """The store was away: the relay has logged it, and who looks later shall see it too."""
+        since, self._stale_since = self._stale_since, self._hub.stale_since
+        if since is not None and self._stale_since is None:
+            text = f"The store was not heard for {max(1, round((now_ms - since) / 1000))} s"
+            self._incidents.append(incident("silence", text, since, now_ms, worker=self.worker))
+
+    def _incident(self, burst: Burst) -> dict[str, Any]:
+        text = self._hub.tally.sentence(burst.key, burst.count, burst.last_ms - burst.began_ms, burst.names)
+        kind, reason = burst.key
+        made = incident(kind, text, burst.began_ms, burst.last_ms, reason=reason, worker=self.worker)
+        return {**made, "count": burst.count, "names": burst.names}
+
+    # The others
+
+    def _members(self) -> dict[str, str]:
+        """The living workers of this node: id → name."""
+        return (self._lifeline.node.get("workers") if self._lifeline else None) or {self.worker: self.name}
+
+    def _listen_to_node(self) -> None:
+        if self._lifeline:
+            for id, raw in tuple(self._lifeline.samples.items()):
+                if self._raw.get(id) is not raw:
+                    self._raw[id] = raw
+                    self.hear(raw, is_of_node=True)
+            self._raw = {id: raw for id, raw in self._raw.items() if id in self._lifeline.samples}
+
+    def _may_live(self, heard: Heard) -> bool:
+        return heard.told["node"] != self.node or heard.told["worker"] in self._members()
+
+    def _others(self) -> dict[str, dict[str, Any]]:
+        return {id: heard.told for id, heard in self._heard.items() if heard.age <= SILENT}
+
+    def _silent(self) -> list[tuple[str, Heard]]:
+        return [(id, heard) for id, heard in self._heard.items() if heard.age > SILENT]
+
+    def _unknown(self, now_ms: int, others: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Who is silent, by what is known here or to another worker that was there to hear it speak."""
+        speaking = {told["node"]: told["members"] for told in [*others.values(), self._own]}
+        found = {id: _last(heard.told) for id, heard in self._silent()}
+        for told in others.values():
+            for id, last in told["unknown"].items():
+                is_news = id not in found and id not in others and id != self.worker
+                if is_news and id in speaking.get(last["node"], (id,)):
+                    found[id] = last
+        return found
+
+    def _happened(self, now_ms: int, others: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for told in [self._own, *others]:
+            yield from (one for one in told["incidents"] if now_ms - one["until_ms"] < KEPT_MS)
+        for event in self._events():
+            if now_ms - event["at_ms"] < KEPT_MS:
+                yield incident("", event["text"], event["at_ms"], event["at_ms"], worker=self.node)
+
+    def _events(self) -> list[dict[str, Any]]:
+        """What the supervisor had to say lately."""
+        return self._lifeline.node.get("events", []) if self._lifeline else []
+
+    def _peak(self, now_ms: int, others: Iterable[dict[str, Any]]) -> int:
+        """Most readers in the last minute; of those that one who died had, the supervisor knows."""
+        gone = sum(event["readers"] for event in self._events() if now_ms - event["at_ms"] < PEAK * 1000)
+        return max(gone, *self._totals, *(told["peak"] for told in others))
+
+    def _absent(self) -> list[str]:
+        """Places of this node where no worker has lived for a while."""
+        wanted = self._lifeline.duty.settings.workers if self._lifeline else 0
+        held = set(self._members().values())
+        empty = [name for name in (f"w{n}" for n in range(1, wanted + 1)) if name not in held]
+        self._missing = {name: self._missing.get(name, 0) + 1 for name in empty}
+        return [name for name, times in self._missing.items() if times > MISSING]
+
+    def hear(self, message: bytes, *, is_of_node: bool = False) -> None:
         """What another worker says. Nonsense is left aside: anybody may publish who has the store's address."""
         try:
             told = orjson.loads(message)
@@ -143,13 +271,20 @@ class Board:
             if told.get("bye"):
                 self._heard.pop(worker, None)
                 return
-            merged(0, {worker: told}, {})
-            if told.get("node") == self._node:
-                list(families([{**told, "place": str(told["place"]), "began": float(told["began"])}]))
+            if self._lifeline and (told["node"] == self.node) != is_of_node:
+                return  # of those of this node the supervisor knows more
+            list(families([told]))
+            whole, members = merged(0, {worker: told}, told["unknown"]), frozenset(told["members"])
+            incidents = joined(self._hub.tally, told["incidents"])
+            health(whole, incidents, 0, peak=told["peak"] + 0, missing=(), behind=0)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return
-        if worker in self._heard or len(self._heard) < 10_000:
-            self._heard[worker] = (time.monotonic(), told)
+        if not is_of_node:  # whom its node does not name any more is dead
+            self._heard = {
+                id: heard for id, heard in self._heard.items() if heard.told["node"] != told["node"] or id in members
+            }
+        if worker in self._heard or len(self._heard) < MOST_HEARD:
+            self._heard[worker] = Heard(told)
 
     async def _tell(self, told: dict[str, Any]) -> None:
         with contextlib.suppress(StoreError):  # the relay says when the store is away
@@ -162,7 +297,7 @@ class Board:
                 async with client.pubsub() as heard:
                     await heard.subscribe(self._channel)
                     # Our own samples come back too: silence means that the line is dead, however healthy it looks.
-                    while message := await heard.get_message(timeout=SILENT_S):
+                    while message := await heard.get_message(timeout=SILENT * EVERY_S):
                         if message["type"] == "message":
                             self.hear(message["data"])
             except (RedisError, OSError, TimeoutError):
@@ -177,57 +312,23 @@ def sparse(histogram: Histogram) -> list[list[int]]:
     return [[n, count] for n, count in enumerate(histogram.buckets) if count]
 
 
-def merged(now_ms: int, told: dict[str, dict[str, Any]], unknown: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """One sample of what all workers told (PROTOCOL, section 8)."""
-    samples = {worker: one["sample"] for worker, one in sorted(told.items())}
-    settled: dict[str, int] = {}
-    for one in told.values():
-        for slug, seq in one.get("settled", {}).items():
-            settled[slug] = max(seq, settled.get(slug, 0))
-    stories = {
-        slug: _story(
-            [sample["stories"][slug] for sample in samples.values() if slug in sample["stories"]], settled.get(slug, 0)
-        )
-        for slug in sorted({slug for sample in samples.values() for slug in sample["stories"]})
-    }
-    readers = sum(story["readers"] for story in stories.values())
-    at_head = sum(story["at_head"] for story in stories.values())
-    stale = [sample["stale_since"] for sample in samples.values() if sample["stale_since"]]
+def incident(kind: str, text: str, at_ms: int, until_ms: int, *, worker: str, reason: str = "") -> dict[str, Any]:
     return {
-        "type": "stats",
-        "at": format_time(now_ms),
-        "readers": readers,
-        "stories": stories,
-        "workers": {
-            **{worker: _worker(sample) for worker, sample in samples.items()},
-            **{
-                worker: {"status": "unknown", "last_heard": one["sample"]["at"], "readers": None}
-                for worker, one in sorted(unknown.items())
-            },
-        },
-        # Every worker hears every event of the stories it holds, so the busiest one has it right.
-        "events_per_s": max((sample["events_per_s"] for sample in samples.values()), default=0),
-        "deliveries_per_s": round(sum(sample["deliveries_per_s"] for sample in samples.values()), 2),
-        "latency_ms": {name: _latency([one[name] for one in told.values()]) for name in LATENCIES},
-        "at_head": 1.0 if not readers else round(at_head / readers, 4),
-        "store": {"status": "stale" if stale else "ok", "stale_since": min(stale, default=None)},
+        "kind": kind,
+        "reason": reason,
+        "text": text,
+        "at_ms": at_ms,
+        "until_ms": until_ms,
+        "count": 1,
+        "names": {},
+        "worker": worker,
     }
 
 
-def _story(parts: list[dict[str, Any]], settled: int) -> dict[str, Any]:
-    """`settled`: who lacks this event is not at the head, however far its own worker thinks it is.
-
-    The newest seq would not do: samples are not of one moment, and on an active story all but one would be behind.
-    """
-    newest = max(parts, key=lambda part: part["seq"])
-    at_head = sum(part["at_head"] for part in parts if part["seq"] >= settled)
-    return {**newest, "readers": sum(part["readers"] for part in parts), "at_head": at_head}
+def _public(incident: dict[str, Any]) -> dict[str, Any]:
+    times = {"at": format_time(incident["at_ms"]), "until": format_time(incident["until_ms"])}
+    return {**times, **{name: incident[name] for name in ("kind", "reason", "count", "text")}}
 
 
-def _worker(sample: dict[str, Any]) -> dict[str, Any]:
-    fields = ("readers", "events_per_s", "deliveries_per_s", "at_head", "latency_ms", "stale_since", "at")
-    return {"status": "stale" if sample["stale_since"] else "ok", **{name: sample[name] for name in fields}}
-
-
-def _latency(parts: Iterable[list[list[int]]]) -> dict[str, float | None]:
-    return whole(parts).summary()
+def _last(told: dict[str, Any]) -> dict[str, Any]:
+    return {"last_heard": told["sample"]["at"], "name": told["name"], "node": told["node"]}

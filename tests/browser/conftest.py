@@ -19,6 +19,7 @@ from stoppress.settings import Settings
 from stoppress.store.store import Store
 from stoppress.transport.serve import serve
 from stoppress.web.app import create_app
+from stoppress.web.stats import Board
 
 CHROMIUM = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -71,6 +72,7 @@ class Site:
         self.address = ready.result()
         self.settings = replace(self.settings, port=int(self.address.rpartition(":")[2]))
         self.hub: Hub = app.state.hub
+        self.board: Board = app.state.board
 
     async def stop(self) -> None:
         """As in earnest: by a signal, and with a goodbye to readers."""

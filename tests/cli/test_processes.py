@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 
@@ -289,14 +291,81 @@ def test_several_workers_share_a_port_and_outlive_each_other(shell, story, proce
     until_now(
         lambda: (
             read(f"{address}/live/{story}/snapshot")
-            and counted(read(f"{address}/metrics"), "stoppress_readers") == {"0", "1"}
+            and counted(read(f"{address}/metrics"), "stoppress_readers") == {"w1", "w2"}
         )
     )
-    held = [line for line in read(f"{address}/metrics").decode().splitlines() if line.startswith("stoppress_readers{")]
-    assert sum(float(line.split()[1]) for line in held) == 4
-    assert counted(read(f"{address}/metrics"), "process_resident_memory_bytes") == {"0", "1"}
+    until_now(lambda: total(read(f"{address}/metrics"), "stoppress_readers") == 4)
+    assert counted(read(f"{address}/metrics"), "process_resident_memory_bytes") == {"w1", "w2"}
     server.send_signal(signal.SIGINT)
     ended(server)
+
+
+def test_after_a_worker_was_killed_everyone_who_is_asked_gives_the_one_right_answer(shell, story, process):
+    """Those it held are gone from the sum at once, nobody counts twice, and its successor knows of the others."""
+    server = process("serve", "--port", "0", "--workers", "2", "--drain-s", "0")
+    address = server.stdout.readline().decode().split()[0]
+    with contextlib.ExitStack() as stack:
+        lines = []
+        while len(held := sample_of(address, 2)["workers"]) < 2 or not all(one["readers"] for one in held.values()):
+            lines.append(stack.enter_context(reader(address, story)))
+            until_now(lambda: sample_of(address, 2)["readers"] == len(lines))
+        victim = pids_of(server)[0]
+        os.kill(victim, signal.SIGKILL)
+        living = [line for line in lines if not is_lost(line)]
+        assert 0 < len(living) < len(lines)
+        until_now(lambda: sample_of(address, 1)["readers"] == len(living))
+        times = 0
+        while times < 20:  # whoever answers, alone and then with the successor
+            sample = sample_of(address, 1)
+            assert sample["readers"] == len(living)
+            assert {one["status"] for one in sample["workers"].values()} == {"ok"}
+            times += len(sample["workers"]) == 2
+    said = f"(process {victim}) ended by SIGKILL with {len(lines) - len(living)} reader"
+    assert said in sample["incidents"][0]["text"]
+    server.send_signal(signal.SIGTERM)
+    ended(server)
+
+
+@contextlib.contextmanager
+def reader(address: str, story: str) -> Iterator[socket.socket]:
+    """A WebSocket that only listens."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    head = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(
+            f"GET /live/{story}/ws HTTP/1.1\r\nHost: {host}\r\n{head}AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        assert line.recv(65536)
+        yield line
+
+
+def is_lost(line: socket.socket) -> bool:
+    line.settimeout(0.5)
+    try:
+        while line.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def sample_of(address: str, workers: int) -> dict:
+    """From whichever worker answers, once it knows of so many."""
+    found = {}
+
+    def is_whole() -> bool:
+        found.update(json.loads(read(f"{address}/stats")))
+        return len(found["workers"]) >= workers
+
+    until_now(is_whole)
+    return found
+
+
+def pids_of(server) -> list[int]:
+    with open(f"/proc/{server.pid}/task/{server.pid}/children") as children:
+        return [int(pid) for pid in children.read().split()]
 
 
 def read(url: str) -> bytes:
@@ -304,9 +373,14 @@ def read(url: str) -> bytes:
         return answer.read()
 
 
+def total(metrics: bytes, name: str) -> float:
+    """Of all workers."""
+    return sum(float(line.split()[1]) for line in metrics.decode().splitlines() if line.startswith(f"{name}{{"))
+
+
 def counted(metrics: bytes, name: str) -> set[str]:
     """The workers a metric names."""
-    return set(re.findall(rf'^{name}{{.*worker="(\d)"', metrics.decode(), re.MULTILINE))
+    return set(re.findall(rf'^{name}{{.*worker="(\w+)"', metrics.decode(), re.MULTILINE))
 
 
 def test_ctrl_c_with_a_reader_is_quick(story, process, measured):

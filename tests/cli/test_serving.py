@@ -63,6 +63,19 @@ def test_the_log_tells_a_server_s_life(story, serving, process, kind):
         assert said in line
 
 
+def test_debugging_tells_our_own_doings_and_no_library_s(story, serving, shell):
+    server, address = serving("--log-level", "debug")
+    shell("post", story, "--headline", "h", "--body", "*b* " * 20, "--url", address, "--token", token(shell))
+    server.send_signal(signal.SIGTERM)
+    lines = ended(server)[1].splitlines()
+    assert f"debug stoppress.web.guard: POST /api/stories/{story}/posts: 201" in "\n".join(lines)
+    assert [line for line in lines if " debug " in line and " stoppress" not in line] == []
+
+
+def token(shell) -> str:
+    return shell("token", "create", "--name", "t", "--role", "admin").stdout.strip()
+
+
 def test_who_listens_to_the_network_says_so(shell, process):
     server = process("serve", "--port", "0", "--host", "0.0.0.0", "--notice-s", "0")
     assert server.stdout.readline().startswith(b"http://127.0.0.1:")

@@ -13,7 +13,7 @@ from pathlib import Path
 from . import servers
 from .book import Book
 from .generator import Crowd, crowd, fanload
-from .machine import descriptors, rss_kb, until
+from .machine import HERE, descriptors, rss_kb, until
 from .newsroom import stamp
 from .servers import Editor, Ours, ours
 
@@ -25,6 +25,7 @@ def churn(book: Book, asked: Namespace) -> None:
     """Memory of the last quarter beside the second one; descriptors and tasks before and after."""
     with servers.folder() as place:
         os.environ["COUNT_FILE"] = str(place / "tasks")
+        os.environ["PYTHONPATH"] = str(HERE)  # for its worker
         with ours(entry="counted.py") as target:
             _one(book, asked, target, place)
 
@@ -92,9 +93,10 @@ def _counts(target: Ours, place: Path, wanted: dict[str, int] | None = None) -> 
     def look() -> bool:
         file = place / "tasks"
         file.unlink(missing_ok=True)
-        os.kill(target.process.pid, signal.SIGUSR2)
+        (worker,) = target.worker_pids
+        os.kill(worker, signal.SIGUSR2)
         until(file.exists, 10, "the number of tasks")
-        counts.update(descriptors=descriptors(target.process.pid), tasks=int(file.read_text()))
+        counts.update(descriptors=descriptors(worker), tasks=int(file.read_text()))
         return wanted is None or counts == wanted
 
     settled = time.monotonic() + 20

@@ -1,4 +1,4 @@
-"""`stoppress`, which on SIGUSR2 writes the number of its asyncio tasks to the file that COUNT_FILE names."""
+"""`stoppress`, whose workers on SIGUSR2 write the number of their asyncio tasks to the file that COUNT_FILE names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import os
 import signal
 from pathlib import Path
 
+from stoppress.cli import run
 from stoppress.cli.main import main
+from stoppress.settings import Settings
+from stoppress.transport.worker import Lifeline
 
 
 def count(*_: object) -> None:
@@ -17,6 +20,17 @@ def count(*_: object) -> None:
     part.replace(whole)
 
 
-if __name__ == "__main__":
+def work(settings: Settings, lifeline: Lifeline) -> None:
+    """In a worker."""
     signal.signal(signal.SIGUSR2, count)
+    served(settings, lifeline)
+
+
+served = run.work
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    import counted  # by the name that a worker finds it under
+
+    run.work = counted.work
     main()

@@ -115,7 +115,7 @@ def hub_alone(target: Ours, readers: int, messages: int, rate: float, *more: str
     with servers.folder() as place:
         target.newsroom.requests(servers.SLUG, messages, target.pad, place / "requests")
         sending = ["-U", target.newsroom.socket_path, "-X", place / "requests", "-A", "$2\r\nok\r\n"]
-        alone = dataclasses.replace(target, pids=[target.process.pid])
+        alone = dataclasses.replace(target, pids=target.pids[:-1])  # the last is the store's
         with apart(target.process.pid):
             return fanload(alone, *sending, "-n", readers, "-m", messages, "-r", rate, "-w", 120, *more)
 

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .machine import HERE, cpu_s, end, free_port, listens, running, until
+from .machine import HERE, cpu_s, end, ends, family, free_port, listens, running, until
 from .newsroom import WORDS, Newsroom, stamp
 from .socket_client import SocketClient
 
@@ -62,9 +63,23 @@ class Ours(Target):
         """The process; on the port where the last one was. Ready on return."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(self.command, stdout=out, stderr=out)
-        self.pids = [self.process.pid, self.newsroom.store_pid]
         wait_ready(self.port, self.process)
+        self.pids = [self.process.pid, *self.worker_pids, self.newsroom.store_pid]
         self.start_cpu_s = cpu_s([self.process.pid])
+
+    @property
+    def worker_pids(self) -> list[int]:
+        return sorted(family([self.process.pid]) - {self.process.pid})
+
+    def kill(self) -> None:
+        """All at once, the supervisor first: nobody sees readers off, or starts another worker."""
+        workers = self.worker_pids
+        self.process.kill()
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        for pid in workers:
+            ends(pid, 10)
 
     @property
     def path(self) -> str:

@@ -73,10 +73,10 @@ def _post(target: Ours, part: int) -> None:
 def _strike(target: Ours, readers: Crowd, number: signal.Signals) -> dict[str, Any]:
     """End the process, post while nobody serves, start another one, wait for everyone."""
     old, began = target.process, time.monotonic()
-    old.send_signal(number)
     if number == signal.SIGKILL:
-        old.wait()
+        target.kill()
     else:
+        old.send_signal(number)
         until(lambda: not listens(target.port), PATIENCE_S, "the old process to let go of its port")
     _post(target, 1)
     commands, start = target.newsroom.commandstats(), time.monotonic()
@@ -96,8 +96,7 @@ def _strike(target: Ours, readers: Crowd, number: signal.Signals) -> dict[str, A
 
 def _quiet_start(target: Ours, seconds: float) -> tuple[dict[str, int], float]:
     """What a start without readers asks of the store, and the CPU it takes once ready, in the same time."""
-    target.process.kill()
-    target.process.wait()
+    target.kill()
     before, began = target.newsroom.commandstats(), time.monotonic()
     target.start()
     time.sleep(max(0.0, began + seconds - time.monotonic()))

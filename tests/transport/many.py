@@ -1,21 +1,19 @@
-"""`python many.py [option=value …]`: a server of several workers, for tests: the settings it takes, and these besides.
+"""`python many.py [option=value …]`: a server of several workers, for tests: its settings, and these besides.
 
-`gate`: a file without which a worker's relay is not level. `broken`: a file with which a worker cannot start.
-`shared`: all places share one socket, as on systems whose kernel does not balance. `late_s`: after a stop's time a
-worker may take so long before it is killed. `GET /pid` says who answers,
-`GET /slow` takes a minute.
+`gate`: a file without which a worker's relay is not level. `broken`: one with which a worker cannot start; `bug`: one
+with which its start fails in a way nobody thought of. `shared`: all slots share one socket, as on systems whose kernel
+does not balance. `tick_s`, `late_s`: see `workers.Pace`. `GET /pid` says who answers, `GET /slow` takes a minute, `GET
+/stuck` keeps the event loop for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import os
-import socket
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -26,6 +24,7 @@ from stoppress.newsroom.errors import StoppressError, StoreError
 from stoppress.settings import Settings
 from stoppress.transport import workers
 from stoppress.transport.serve import serve
+from stoppress.transport.worker import Lifeline
 from streams import make_app, new_state
 
 
@@ -36,6 +35,11 @@ async def pid(request: Request) -> PlainTextResponse:
 async def slow(request: Request) -> PlainTextResponse:
     await asyncio.sleep(60)
     return PlainTextResponse("at last")
+
+
+async def stuck(request: Request) -> PlainTextResponse:
+    while True:
+        pass
 
 
 async def readyz(request: Request) -> PlainTextResponse:
@@ -52,40 +56,41 @@ async def hear_when(path: str, heard: asyncio.Event) -> None:
     heard.set()
 
 
-async def run(
-    options: dict[str, str], settings: Settings, on_ready: Callable[[str], Any], listening: socket.socket
-) -> None:
+async def run(options: dict[str, str], settings: Settings, lifeline: Lifeline) -> None:
     app = make_app(settings, Hub())
-    app.router.routes += [Route("/pid", pid), Route("/slow", slow), Route("/readyz", readyz)]
+    app.router.routes += [Route("/pid", pid), Route("/slow", slow), Route("/stuck", stuck), Route("/readyz", readyz)]
     app.state.hub.add("a", new_state())
     opening = None
     if "gate" in options:
         app.state.relay.heard = asyncio.Event()
         opening = asyncio.create_task(hear_when(options["gate"], app.state.relay.heard))
-    await serve(app, settings, on_ready, listening)
+    await serve(app, settings, lifeline.ready, lifeline)
     if opening:
         opening.cancel()
 
 
-def run_here(
-    options: dict[str, str], settings: Settings, on_ready: Callable[[str], Any], listening: socket.socket
-) -> None:
+def work(options: dict[str, str], settings: Settings, lifeline: Lifeline) -> None:
     import uvloop
 
     if os.path.exists(options.get("broken", "")):
         raise StoreError("the store is broken")
+    if os.path.exists(options.get("bug", "")):
+        raise KeyError("of no importance")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run(options, settings, on_ready, listening))
+        runner.run(run(options, settings, lifeline))
 
 
 def main() -> None:
     options = dict(option.split("=") for option in sys.argv[1:])
-    own = {name: options.pop(name) for name in ("gate", "broken", "shared", "late_s") if name in options}
+    names = ("gate", "broken", "bug", "shared", "tick_s", "late_s")
+    own = {name: options.pop(name) for name in names if name in options}
     workers.BALANCES = "shared" not in own
-    workers.LATE_S = float(own.get("late_s", workers.LATE_S))
+    pace = workers.Pace(tick_s=float(own.get("tick_s", 1)), late_s=float(own.get("late_s", 10)))
     settings = Settings.from_env({"HOME": "/nowhere"}, **{"port": 0, "workers": 2, "drain_s": 1, **options})
     try:
-        workers.Workers(settings, functools.partial(run_here, own), functools.partial(print, flush=True)).run()
+        # By the name a worker finds it under; here this file is `__main__`.
+        serve_one = functools.partial(importlib.import_module("many").work, own)
+        workers.Workers(settings, serve_one, functools.partial(print, flush=True), pace).run()
     except StoppressError as error:
         print(error.detail, flush=True)
         sys.exit(error.exit_code)

@@ -21,7 +21,8 @@ from websockets.asyncio.client import connect
 
 from stoppress.newsroom.errors import StoreError
 from stoppress.settings import Settings
-from stoppress.transport.serve import ListenError, address, listen, serve
+from stoppress.transport.listening import ListenError, address, listen
+from stoppress.transport.serve import serve
 from support import require_ipv6
 
 SERVER = """

@@ -221,7 +221,7 @@ async def test_a_full_worker_refuses_before_the_handshake(world: Any) -> None:
         with pytest.raises(Exception, match="503"):
             async with world.line():
                 pass
-    assert world.hub.counts.refusals == 1
+    assert world.hub.counts.refusals == {"full": 1}
 
 
 async def test_origins_are_narrowed_by_the_operator_only(world: Any) -> None:

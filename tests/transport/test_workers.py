@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,8 +20,15 @@ from websockets.asyncio.client import ClientConnection, connect
 from stoppress.newsroom.errors import StoreError
 from stoppress.settings import Settings
 from stoppress.transport import workers
-from stoppress.transport.serve import ListenError, bind
-from support import require_proc, runs, until
+from stoppress.transport.listening import ListenError, bind
+from support import require_proc, runs
+from support import until as soon
+
+SLOW_S = 40.0  # a worker starts in half a second, or in ten on a machine that does much else
+
+
+async def until(true: Callable[[], Any], timeout_s: float = SLOW_S) -> None:
+    await soon(true, timeout_s)
 
 
 class Many:
@@ -32,11 +40,11 @@ class Many:
         self.socket_url = url.replace("http", "ws") + "/live/a/ws"
 
     def pids(self) -> set[int]:
-        """Of the workers: the supervisor's other child is multiprocessing's resource tracker."""
+        """Of the workers."""
         found = set()
         for path in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             with contextlib.suppress(OSError):
-                if b"spawn_main" in Path(f"/proc/{path}/cmdline").read_bytes() and runs(int(path)):
+                if runs(int(path)):
                     found.add(int(path))
         return found
 
@@ -70,7 +78,7 @@ class Many:
             yield held
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), 40)
 
 
 def peer_of(line: ClientConnection) -> int:
@@ -88,20 +96,22 @@ def peer_of(line: ClientConnection) -> int:
 
 
 @contextlib.asynccontextmanager
-async def many(**options: object) -> AsyncIterator[Many]:
+async def many(log: Any = None, **options: object) -> AsyncIterator[Many]:
+    """`log`: a file that takes stderr."""
     require_proc()
     command = [sys.executable, str(Path(__file__).with_name("many.py"))]
     command += [f"{name}={value}" for name, value in options.items()]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}  # `streams`, for its workers too
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=env)
+    here = Path(__file__).parent
+    env = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}  # `many` and `streams`, for its workers too
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=log, env=env)
     try:
         assert process.stdout
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield Many(process, (await process.stdout.readline()).decode().strip())
     finally:
         if process.returncode is None:
             process.terminate()
-        await asyncio.wait_for(process.communicate(), 20)  # to the end of the pipe, which workers hold too
+        await asyncio.wait_for(process.communicate(), 40)  # to the end of the pipe, which workers hold too
 
 
 async def all_of(line: ClientConnection) -> list[str]:
@@ -238,15 +248,19 @@ def test_the_port_stays_taken_while_no_worker_listens() -> None:
         with pytest.raises(ListenError):
             bind(settings)
     finally:
-        with socket.socket() as woken:
-            supervisor._stop_all(woken)
+        supervisor._stop_all()
     bind(settings).close()
 
 
-async def test_workers_end_when_their_supervisor_is_killed() -> None:
-    async with many() as server:
+@pytest.mark.parametrize("is_stuck", [False, True])
+async def test_workers_end_when_their_supervisor_is_killed(is_stuck: bool) -> None:
+    async with many(late_s=0.1, stop_timeout_s=0.1) as server:
         workers = await server.answering(2)
+        asking = asyncio.create_task(server.get("/stuck" if is_stuck else "/pid"))
+        await asyncio.sleep(0.2)
         server.process.kill()
+        with contextlib.suppress(httpx.HTTPError):
+            await asking
         await until(lambda: not any(runs(pid) for pid in workers))
 
 
@@ -270,3 +284,124 @@ async def test_a_second_signal_ends_workers_at_once() -> None:
         assert await server.ended() == 0
         with pytest.raises(httpx.HTTPError):
             await asking
+
+
+async def test_a_first_start_that_fails_by_a_bug_ends_it_all_too(tmp_path: Path) -> None:
+    """Not once a second for ever."""
+    (tmp_path / "bug").touch()
+    async with many(bug=tmp_path / "bug", workers=1) as server:
+        assert server.url == "a mistake of ours: KeyError: 'of no importance'"
+        assert await server.ended() == 70
+
+
+QUICK = {"tick_s": 0.1}  # what takes 15 s takes 1.5
+
+
+@pytest.mark.parametrize("how", ["stopped", "stuck"])
+async def test_a_worker_that_hangs_is_replaced_and_says_where(how: str, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+b") as log:
+        async with many(log, **QUICK) as server:
+            old = await server.answering(2)
+            if how == "stuck":
+                asking = asyncio.create_task(server.get("/stuck"))
+                await until(lambda: len(server.pids() & old) == 1)
+                with pytest.raises(httpx.HTTPError):
+                    await asking
+            else:
+                os.kill(min(old), signal.SIGSTOP)
+                await until(lambda: min(old) not in server.pids())
+            assert len(await server.answering(2) & old) == 1
+        said = (tmp_path / "log").read_text()
+    assert "has not answered for 2 s; it is killed" in said
+    assert "ended by SIGKILL; another one is started" in said
+    if how == "stuck":
+        assert "this worker's loop stands still, in:" in said
+        assert "in stuck\n    while True:" in said
+
+
+@pytest.mark.parametrize("who", ["supervisor", "all"])
+async def test_nobody_is_late_while_the_supervisor_is_stopped_itself(who: str) -> None:
+    """Ctrl-Z stops the whole group, SIGSTOP this one; a suspended machine stops all."""
+    async with many(**QUICK) as server:
+        workers = await server.answering(2)
+        stopped = [server.process.pid, *(workers if who == "all" else ())]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(4)  # more than twice what a worker may be silent
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        await asyncio.sleep(1)
+        assert server.pids() == workers
+        assert int((await server.get("/pid")).text) in workers
+
+
+async def test_workers_are_in_the_group_that_a_terminal_stops_and_none_minds_its_other_signals() -> None:
+    """Ctrl-C, Ctrl-Z and a closed terminal reach every process of the group; only the supervisor acts on them."""
+    async with many(workers=1) as server:
+        (pid,) = await server.answering(1)
+        assert os.getpgid(pid) == os.getpgid(server.process.pid)
+        os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGHUP)
+        for _ in range(20):
+            assert int((await server.get("/pid")).text) == pid
+
+
+async def test_a_service_manager_that_tells_every_process_to_stop_cuts_nobody_off() -> None:
+    """systemd does, by default: the worker hears SIGTERM itself, and from its supervisor."""
+    async with many(workers=1, notice_s=0.3) as server, connect(server.socket_url, proxy=None) as line:
+        (pid,) = await server.answering(1)
+        await line.recv()
+        os.kill(pid, signal.SIGTERM)
+        server.process.terminate()
+        os.kill(pid, signal.SIGTERM)
+        assert '"bye"' in (await all_of(line))[-1]
+        assert line.close_code == 1012
+        assert await server.ended() == 0
+
+
+@pytest.mark.parametrize("way", ["reload", "crash", "ended by hand"])
+async def test_one_worker_alone_has_a_successor_and_nobody_is_refused(way: str) -> None:
+    async with many(workers=1) as server:
+        (old,) = await server.answering(1)
+        lost, done = list[str](), asyncio.Event()
+        dialling = [asyncio.create_task(dial(server.socket_url, lost, done)) for _ in range(4)]
+        if way == "reload":
+            server.process.send_signal(signal.SIGHUP)
+        else:
+            os.kill(old, signal.SIGKILL if way == "crash" else signal.SIGTERM)
+        await until(lambda: len(server.pids()) == 1 and old not in server.pids())
+        new = server.pids()
+        await until(lambda: answers(server, new))
+        done.set()
+        assert sum(await asyncio.gather(*dialling)) >= 4
+        # Who was with the one that was killed is lost with it; nobody who came later is.
+        assert [error for error in lost if way != "crash" or "refused" in error.lower()] == []
+
+
+async def answers(server: Many, pids: set[int]) -> bool:
+    return int((await server.get("/pid")).text) in pids
+
+
+async def test_the_port_is_free_as_soon_as_the_supervisor_is_killed_though_readers_are_seen_off() -> None:
+    async with many(workers=1, notice_s=5) as server, connect(server.socket_url, proxy=None) as line:
+        await line.recv()
+        port = int(server.url.rpartition(":")[2])
+        server.process.kill()
+        await until(lambda: is_free(port), 2)
+        assert '"bye"' in (await all_of(line))[-1]
+
+
+def is_free(port: int) -> bool:
+    try:
+        bind(Settings(port=port)).close()
+    except ListenError:
+        return False
+    return True
+
+
+async def test_a_worker_that_hangs_does_not_hold_the_stop_up() -> None:
+    async with many(workers=1, stop_timeout_s=60, **QUICK) as server:
+        (pid,) = await server.answering(1)
+        os.kill(pid, signal.SIGSTOP)
+        server.process.terminate()
+        assert await server.ended() == 0

@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import itertools
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -19,11 +23,17 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stoppress.hub.hub import Hub
+from stoppress.hub.merge import merged
+from stoppress.hub.reader import Reader
 from stoppress.hub.stats import Histogram
 from stoppress.settings import Settings
 from stoppress.store.store import Store
+from stoppress.transport.worker import Duty, Lifeline
 from stoppress.web import stats
+from story_model import Editor
 
+COUNTS = {"cuts": 0, "unread": 0, "rude": 0, "wrong_tokens": 0, "refusals": {}}
+WORKER = {"name": "w1", "node": "n", "is_draining": False, "counts": COUNTS, "written": [], "painted": []}
 HAS_PROC = Path("/proc/self").exists()
 OPERATIONS = ("/dashboard", "/stats", "/metrics")
 
@@ -49,11 +59,12 @@ def own_store(require, until, running) -> Callable[..., contextlib.AbstractAsync
         async def revive() -> None:
             path.unlink(missing_ok=True)
             processes.append(started([*command, "--appendfsync", "always"]))
-            await until(path.exists)
+            await until(lambda: listens(path))  # there before it may be connected to
 
-        async def kill() -> None:
-            processes[-1].kill()
-            processes[-1].wait(10)
+        async def kill(number: int = signal.SIGKILL) -> None:
+            processes[-1].send_signal(number)
+            if number == signal.SIGKILL:
+                processes[-1].wait(10)
 
         await revive()
         settings = Settings(
@@ -69,6 +80,11 @@ def own_store(require, until, running) -> Callable[..., contextlib.AbstractAsync
             shutil.rmtree(home, ignore_errors=True)
 
     return opened
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(str(path)) == 0
 
 
 def started(command: list[str]) -> subprocess.Popen:
@@ -249,29 +265,161 @@ async def test_two_workers_show_the_same_whole(site, site_with, story):
         await sample_when(stats, lambda held: list(held["workers"]) == [mine])
 
 
-async def test_a_silent_worker_is_named_unknown_and_not_counted(site, story, monkeypatch):
-    monkeypatch.setattr(stats, "SILENT_S", 0.5)
-    board = site.app.state.board
-    told = {"worker": "gone-1", "sample": site.app.state.hub.sample(1_800_000_000_000), "written": [], "painted": []}
-    told["sample"]["stories"]["flood"] = {"epoch": "e", "seq": 1, "readers": 40, "at_head": 40, "post_count": 1}
-    board.hear(orjson.dumps(told))
-    board.refresh()
-    assert board.latest["readers"] == 40
-    async with connect(site.socket_url("/stats/ws"), proxy=None) as socket:
-        sample = await sample_when(socket, lambda held: held["workers"]["gone-1"]["status"] == "unknown")
-    assert sample["readers"] == 0
-    assert sample["workers"]["gone-1"]["last_heard"] == told["sample"]["at"]
+class Node:
+    """The lifelines of a node's workers, without its supervisor."""
+
+    def __init__(self, name: str, settings: Settings, workers: int) -> None:
+        self.name = name
+        self.settings = replace(settings, workers=workers)
+        self.boards: dict[str, stats.Board] = {}
+        self.events: list[dict] = []
+
+    def worker(self, store: Store, name: str, generation: int = 1, readers: int = 0) -> stats.Board:
+        """One that starts now, and hears what the others told last."""
+        duty = Duty(print, self.settings, name, self.name, generation, 1, 1)
+        line = Lifeline(None, None, duty)
+        line.tell = lambda sample: self.tell(duty.id, sample)
+        hub = Hub()
+        reader_of(hub, readers)
+        for id, board in self.boards.items():
+            line.samples[id] = orjson.dumps(board.workers_here()[-1] if not board.place else board._own)
+        self.boards[duty.id] = board = stats.Board(hub, store, duty.id, line)
+        self.live()
+        return board
+
+    def tell(self, id: str, sample: bytes) -> None:
+        for other, board in self.boards.items():
+            if other != id:
+                board._lifeline.samples[id] = sample
+
+    def live(self) -> None:
+        for board in self.boards.values():
+            workers = {id: board.name for id, board in self.boards.items()}
+            board._lifeline.node = {"workers": workers, "events": self.events}
+
+    def kill(self, board: stats.Board, readers: int = 0) -> None:
+        del self.boards[board.worker]
+        self.events.append({"at_ms": time.time_ns() // 1_000_000, "text": "One ended", "readers": readers})
+        for other in self.boards.values():
+            other._lifeline.samples.pop(board.worker, None)
+        self.live()
 
 
-async def test_of_two_workers_in_one_place_the_newer_one_counts(site, store):
+def reader_of(hub: Hub, count: int) -> None:
+    feed = hub.add("a", Editor().load(8))
+    for _ in range(count):
+        reader = Reader()
+        feed.join(reader, None)
+
+
+def second(*boards: stats.Board, silent: tuple = ()) -> None:
+    """All tell, then all hear, as once a second; nodes hear each other."""
+    for _ in range(2):
+        for board in boards:
+            board.refresh()
+        for board in boards:
+            if board in silent:
+                continue
+            if board._lifeline:
+                board._lifeline.tell(orjson.dumps(board._own))
+            for other in boards:
+                other.hear(orjson.dumps(board._own))
+    for board in boards:
+        board.refresh()
+
+
+def seen(board: stats.Board) -> tuple:
+    sample = board.latest
+    return (
+        sample["readers"],
+        {id: worker["status"] for id, worker in sample["workers"].items()},
+        sample["health"]["text"],
+    )
+
+
+async def test_who_is_silent_is_named_unknown_and_not_counted_whoever_is_asked(store, settings):
+    """Also by a worker that started later and never heard it."""
+    node = Node("n", settings, 1)
+    mine, far = node.worker(store, "w1", readers=3), stats.Board(Hub(), store, "far")
+    reader_of(far._hub, 40)
+    second(mine, far)
+    assert seen(mine)[0] == seen(far)[0] == 43
+    for _ in range(stats.SILENT):
+        second(mine)
+    assert seen(mine)[:2] == (3, {mine.worker: "ok", "far": "unknown"})
+    new = node.worker(store, "w2")
+    second(mine, new)
+    assert seen(new) == seen(mine)
+    assert new.latest["workers"]["far"]["last_heard"] == mine.latest["workers"]["far"]["last_heard"]
+    for _ in range(stats.FORGET):
+        mine.refresh()
+        new.refresh()
+    second(mine, new)
+    assert seen(new)[1] == seen(mine)[1] == {mine.worker: "ok", new.worker: "ok"}
+
+
+async def test_a_worker_that_is_killed_counts_no_longer_on_any_node(store, settings):
+    """Nor twice: its readers come back to the others before its last sample is old."""
+    node, other = Node("n", settings, 2), Node("m", settings, 1)
+    one, two = node.worker(store, "w1", readers=1000), node.worker(store, "w2", readers=1000)
+    far = other.worker(store, "w1", readers=50)
+    second(one, two, far)
+    assert {seen(board)[0] for board in (one, two, far)} == {2050}
+    assert one._hub.feeds["a"].elsewhere == 1050
+
+    node.kill(two, readers=1000)
+    reader_of(one._hub, 600)
+    new = node.worker(store, "w2", 2, readers=400)
+    second(one, new, far)
+
+    for board in (one, new, far):
+        assert seen(board)[:2] == (2050, {one.worker: "ok", new.worker: "ok", far.worker: "ok"}), board.worker
+    assert one._hub.feeds["a"].elsewhere == 450
+
+
+async def test_the_readers_of_one_worker_alone_that_is_killed_are_known_to_its_successor(store, settings):
+    node = Node("n", settings, 1)
+    old = node.worker(store, "w1", readers=4000)
+    second(old)
+    node.kill(old, readers=4000)
+    new = node.worker(store, "w1", 2, readers=1000)
+    second(new)
+    assert seen(new)[2] == "3,000 of 4,000 readers lost in the last minute"
+    assert [one["text"] for one in new.latest["incidents"]] == ["One ended"]
+
+
+async def test_a_worker_that_was_stopped_itself_calls_nobody_silent(store, settings):
+    node = Node("n", settings, 2)
+    one, two = node.worker(store, "w1"), node.worker(store, "w2")
+    second(one, two)
+    one.refresh()  # the first turn after a minute of SIGSTOP: nothing was heard meanwhile
+    assert one.latest["workers"][two.worker]["status"] == "ok"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_without_the_store_a_node_still_knows_its_workers(own_store, settings, number):
+    async with own_store() as (site, kill, _):
+        store = site.store
+        node = Node("n", settings, 2)
+        one, two = node.worker(store, "w1", readers=2), node.worker(store, "w2", readers=3)
+        await kill(number)
+        running = [asyncio.create_task(board.run()) for board in (one, two)]
+        for _ in range(stats.SILENT + 2):
+            sample = await one.next()
+        assert sample["readers"] == 5
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_of_two_workers_in_one_place_the_newer_one_counts(store, settings):
     """While a reload hands the place over, both tell; a series must not come twice."""
-    one, other = (stats.Board(Hub(), store, name, node="n", place="1") for name in ("old", "new"))
-    board = stats.Board(Hub(), store, "mine", node="n", place="0")
-    elsewhere = stats.Board(Hub(), store, "far", node="another", place="2")
-    for told in (other, one, elsewhere):
-        board.hear(orjson.dumps(told.node()[0]))
+    node, other = Node("n", settings, 2), Node("another", settings, 2)
+    old, mine, elsewhere = node.worker(store, "w2"), node.worker(store, "w1"), other.worker(store, "w3")
+    new = node.worker(store, "w2", 2)
+    second(old, new, mine, elsewhere)
 
-    assert [told["worker"] for told in board.node()] == ["new", "mine"]
+    assert {told["worker"] for told in mine.workers_here()} == {mine.worker, new.worker}
 
 
 async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, until):
@@ -300,11 +448,11 @@ def test_merged_latencies_are_those_of_all_readers_together():
     slow.add(500)
     sample = Hub().sample(1_800_000_000_000)
     told = {
-        "a": {"worker": "a", "sample": sample, "written": stats.sparse(fast), "painted": []},
-        "b": {"worker": "b", "sample": sample, "written": stats.sparse(slow), "painted": []},
+        "a": {**WORKER, "sample": sample, "written": stats.sparse(fast)},
+        "b": {**WORKER, "sample": sample, "written": stats.sparse(slow)},
     }
 
-    latency = stats.merged(0, told, {})["latency_ms"]
+    latency = merged(0, told, {})["latency_ms"]
 
     assert latency["written"] == {"p50": 1.0, "p95": 1.0, "p99": 1.0}
     assert latency["painted"]["p50"] is None
@@ -315,12 +463,12 @@ def test_who_lacks_what_another_worker_had_a_moment_ago_is_not_at_the_head(settl
     part = {"epoch": "e", "readers": 5, "at_head": 5, "post_count": 1, "status": "live"}
     sample = Hub().sample(1_800_000_000_000)
     told = {
-        worker: {"sample": {**sample, "stories": {"flood": {**part, "seq": seq}}}, "written": [], "painted": []}
+        worker: {**WORKER, "sample": {**sample, "stories": {"flood": {**part, "seq": seq}}}}
         for worker, seq in (("a", 7), ("b", 9))
     }
     told["b"]["settled"] = {"flood": settled}
 
-    whole = stats.merged(0, told, {})
+    whole = merged(0, told, {})
 
     assert (whole["stories"]["flood"]["seq"], whole["stories"]["flood"]["at_head"]) == (9, at_head)
     assert whole["at_head"] == at_head / 10
@@ -355,7 +503,7 @@ async def test_a_worker_that_stands_still_is_behind_within_seconds(site, story, 
     board, hub = site.app.state.board, site.app.state.hub
     async with connect(site.socket_url("/live/flood/ws"), proxy=None):
         await until(lambda: hub.readers == 1)
-        stuck = {**board.node()[0], "worker": "stuck", "settled": {}}
+        stuck = {**board.workers_here()[0], "worker": "stuck", "node": "there", "members": ["stuck"], "settled": {}}
         await site.desk.publish("flood", {"headline": "Water over the bridge"})
 
         async def is_behind() -> bool:
@@ -378,6 +526,46 @@ async def test_metrics_are_what_prometheus_reads(site, story):
     assert {"stoppress_deliveries", "stoppress_stale"} <= found.keys()
     if HAS_PROC:
         assert "process_open_fds" in found
+
+
+# What goes wrong
+
+
+async def test_300_wrong_tokens_are_one_line_and_no_flood(site, caplog, until):
+    token = {"Authorization": "Bearer stp_wrong"}
+    for _ in range(100):
+        assert (await site.client.get("/stats", headers=token)).status_code == 401
+        assert (await site.client.get("/api/stories", headers=token)).status_code == 401
+        assert (await site.client.post("/login", data={"token": "stp_wrong"})).status_code == 403
+    board, said = site.app.state.board, "300 wrong tokens in "
+    await until(lambda: any(one["text"].startswith(said) for one in board.latest["incidents"]))
+    assert not any("token" in record.message for record in caplog.records)  # it is not over yet
+    await until(lambda: any(said in record.message for record in caplog.records))
+    lines = [record.message for record in caplog.records if "token" in record.message]
+    assert [line.partition(" s ")[2] for line in lines] == ["from 127.0.0.1"]
+    sample = (await site.client.get("/stats")).json()
+    assert [one["count"] for one in sample["incidents"]] == [300]
+    assert sample["faults"]["wrong_tokens"] == 300
+    assert sample["health"] == {"reached": True, "text": "No readers are connected", "troubles": []}
+    assert "stoppress_wrong_tokens_total 300.0" in (await site.client.get("/metrics")).text
+
+
+async def test_refusals_are_known_with_their_reason(site_with, until):
+    async with site_with(max_readers=1, origins=("https://news.example",)) as site:
+        await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
+        async with connect(site.socket_url("/live/flood/ws"), proxy=None):
+            await until(lambda: site.app.state.hub.readers == 1)
+            for origin, status in ((None, 503), (None, 503), ("https://evil.example", 403)):
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(site.socket_url("/live/flood/ws"), proxy=None, origin=origin)
+                assert refused.value.response.status_code == status
+            board = site.app.state.board
+            await until(lambda: board.latest["faults"]["refusals"] == {"full": 2, "origin": 1})
+            await until(lambda: len(board.latest["incidents"]) == 2)
+            assert board.latest["health"]["text"] == "2 readers refused in the last minute"
+            metrics = (await site.client.get("/metrics")).text
+        assert 'stoppress_refusals_total{reason="full"} 2.0' in metrics
+        assert 'stoppress_refusals_total{reason="origin"} 1.0' in metrics
 
 
 # Health
@@ -430,10 +618,19 @@ async def test_without_its_store_the_last_state_is_served_and_the_rest_says_so(o
         assert refused.headers["content-type"] == "application/problem+json"
         assert (await site.client.get("/live/other")).status_code == 503
 
+        told = (await editor.get("/stats")).json()["health"]
+        assert told["text"].startswith("The store has not been heard since ")
+        assert not told["reached"]
         await revive()
 
         async def is_green() -> bool:
             return (await site.client.get("/readyz")).status_code == 200
 
         await until(is_green)
+
+        async def is_past() -> bool:
+            told = (await editor.get("/stats")).json()
+            return told["health"]["reached"] and "The store was not heard for" in told["incidents"][0]["text"]
+
+        await until(is_past)
         assert (await editor.post("/api/stories/flood/posts", json={"headline": "Now."})).status_code == 201
