@@ -151,7 +151,7 @@ def _metrics() -> list[tuple[str, ...]]:
     hub = Hub()
     told = {
         "place": "",
-        "counts": dict.fromkeys(hub.counts.__slots__, 0),
+        "counts": {**dict.fromkeys(hub.counts.__slots__, 0), "refusals": {}},
         "sample": {"stories": {"storm": {"readers": 1, "at_head": 1, "seq": 1}}, "stale_since": None},
         "written": [],
         "painted": [],
