@@ -22,7 +22,7 @@ from documents import (
     rows_of,
     section_of,
 )
-from stoppress.desk import desk, tokens
+from stoppress.desk import reading, tokens
 from stoppress.newsroom import errors, model, rules, text
 from stoppress.settings import Settings
 from stoppress.transport import admission
@@ -275,7 +275,7 @@ def test_limits_are_those_of_the_code(what: str, limits: list[object]) -> None:
 
 
 def test_the_pages_of_the_api_are_as_long_as_it_says() -> None:
-    assert f"`?limit=` up to {desk.PAGE_POSTS_MAX}" in PROTOCOL.read_text()
+    assert f"`?limit=` up to {reading.PAGE_POSTS_MAX}" in PROTOCOL.read_text()
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", PROTOCOL], ids=name_of)

@@ -119,7 +119,7 @@ def _has_reader(stats: str) -> bool:
 async def _main(slug: str, stats: str, speed: float) -> None:
     store = await Store.open(Settings.from_env(os.environ))
     try:
-        await replay(Desk(store), slug, stats, speed)
+        await replay(Desk(store, actor="demo"), slug, stats, speed)
     finally:
         await store.aclose()
 

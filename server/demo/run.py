@@ -62,7 +62,7 @@ def run(
 async def _run(settings: Settings, speed: float, open_browser: bool, echo: Callable[[str], Any]) -> None:
     store = await Store.open(settings)
     try:
-        desk = Desk(store)
+        desk = Desk(store, actor="demo")
         if not await asyncio.to_thread(_answers, await known(store)):
             await _clear(desk)
         slug = await _imported(desk)

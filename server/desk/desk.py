@@ -34,14 +34,13 @@ from ..newsroom.model import (
     check_text,
     read,
 )
-from ..newsroom.public import full_post, in_order, story_view
+from ..newsroom.public import full_post, story_view
 from ..store.store import Committed, StaleStoryError, Store, StoredStory
-from . import transfer
+from . import guess, transfer
+from .reading import Reading
 from .result import ImportReport, Result
 
 INLINE = 1000  # characters of a body that are rendered at once
-PAGE_POSTS = 50
-PAGE_POSTS_MAX = 500
 # Each round is lost only to another editor's change of the same post or story, so nobody loses many.
 ROUNDS = 50
 KEY = re.compile(r"[!-~]{1,128}")
@@ -65,39 +64,27 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(told).hexdigest()[:32]
 
 
-class Desk:
-    """`clock` gives milliseconds since 1970; `new_id` a fresh post id."""
+class Desk(Reading):
+    """`actor`: who makes the changes, for editors to see beside each revision ("" = not known); no reader is told.
+    `clock` gives milliseconds since 1970; `new_id` a fresh post id.
+    """
 
-    def __init__(self, store: Store, *, clock: Callable[[], int] = now_ms, new_id: Callable[[], str] = make_id) -> None:
-        self.store = store
+    def __init__(
+        self,
+        store: Store,
+        *,
+        actor: str = "",
+        clock: Callable[[], int] = now_ms,
+        new_id: Callable[[], str] = make_id,
+    ) -> None:
+        super().__init__(store)
+        self.actor = actor
         self._clock = clock
         self._new_id = new_id
 
-    # Reading
-
-    async def stories(self) -> list[dict[str, Any]]:
-        """Live ones first, then by when they last changed."""
-        return in_order([story_view(held.story, held.totals) for held in await self.store.stories()])
-
-    async def story(self, slug: str) -> dict[str, Any]:
-        held = await self._story(slug)
-        return story_view(held.story, held.totals)
-
-    async def posts(self, slug: str, before: str = "", limit: int = PAGE_POSTS) -> dict[str, Any]:
-        """`{"posts": […], "has_more": bool}`, newest first, withdrawn ones included."""
-        if not 1 <= limit <= PAGE_POSTS_MAX:
-            raise InvalidError("limit", f"must be 1 to {PAGE_POSTS_MAX}")
-        await self._story(slug)
-        posts, has_more = await self.store.page(slug, before, limit)
-        return {"posts": [full_post(slug, post) for post in posts], "has_more": has_more}
-
-    async def post(self, slug: str, id: str) -> dict[str, Any]:
-        return full_post(slug, await self._listed(slug, id))
-
-    async def revisions(self, slug: str, id: str) -> list[dict[str, Any]]:
-        """Every version that is kept, oldest first."""
-        await self._post(slug, id)
-        return [full_post(slug, post) for post in await self.store.revisions(slug, id)]
+    def of(self, actor: str) -> Desk:
+        """The same desk with somebody else at it."""
+        return Desk(self.store, actor=actor, clock=self._clock, new_id=self._new_id)
 
     # Stories
 
@@ -107,7 +94,7 @@ class Desk:
         if replay := await self._answer(made.slug, key, asked):
             return replay
         change = rules.create_story(made, self._clock())
-        return await self._told(made.slug, await self.store.commit(made.slug, change, key=key, fingerprint=asked))
+        return await self._commit(made.slug, change, key, asked)
 
     async def edit_story(self, slug: str, patch: dict[str, Any], *, expect: int | None = None, key: str = "") -> Result:
         made = read(StoryPatch, patch)
@@ -157,8 +144,10 @@ class Desk:
             return replace(replay, warnings=warnings)
         id = made.id or self._new_id()
         change = rules.publish(made, id=id, html=content.html, text=content.text, now=self._clock(), created=created)
-        done = await self.store.commit(slug, change, key=key, fingerprint=asked)
-        return replace(await self._told(slug, done), warnings=warnings)
+        try:
+            return replace(await self._commit(slug, change, key, asked), warnings=warnings)
+        except NotFoundError:
+            raise await guess.no_story(self.store, slug) from None
 
     async def edit(
         self, slug: str, id: str, patch: dict[str, Any], *, expect: int | None = None, key: str = ""
@@ -231,7 +220,7 @@ class Desk:
         async def decide() -> Change:
             post = await self._post(slug, id)
             _expected(f"post {id}", expect, post.version)
-            kept = [old for old in await self.store.revisions(slug, id) if old.status == "published"]
+            kept = [one.post for one in await self.store.revisions(slug, id) if one.post.status == "published"]
             if post.status == "deleted" and not kept:
                 raise GoneError(f"post {id} was purged; nothing is left to restore")
             return rules.restore(post, kept[-1] if kept else post, self._clock())
@@ -269,9 +258,9 @@ class Desk:
 
         `lines`: a file's, or its bytes in chunks as they come over a network. `strict`: refuse what cannot be kept.
         """
-        now = self._clock()
+        now, by = self._clock(), self.actor
         return await transfer.import_(
-            self.store, slug, lines, now=now, progress=progress, dry_run=dry_run, strict=strict
+            self.store, slug, lines, now=now, by=by, progress=progress, dry_run=dry_run, strict=strict
         )
 
     # How a change is made
@@ -303,10 +292,14 @@ class Desk:
             if isinstance(decided, Committed):
                 return await self._told(slug, await self.store.settle(slug, key, asked, decided))
             try:
-                return await self._told(slug, await self.store.commit(slug, decided, key=key, fingerprint=asked))
+                return await self._commit(slug, decided, key, asked)
             except (StaleStoryError, VersionError):
                 continue
         raise ConflictError(f"{slug} is being changed faster than this change can be decided; try it again")
+
+    async def _commit(self, slug: str, change: Change, key: str, asked: str) -> Result:
+        done = await self.store.commit(slug, change, by=self.actor, key=key, fingerprint=asked)
+        return await self._told(slug, done)
 
     async def _answer(self, slug: str, key: str, asked: str) -> Result | None:
         check_text("slug", slug)
@@ -328,27 +321,6 @@ class Desk:
 
     async def _as_stored(self, slug: str, post: Post) -> Committed:
         return _unchanged(await self._story(slug), post)
-
-    async def _story(self, slug: str) -> StoredStory:
-        check_text("slug", slug)
-        return await self.store.story(slug)
-
-    async def _post(self, slug: str, id: str) -> Post:
-        if not id:
-            raise InvalidError("id", "is missing")
-        check_text("id", id)
-        check_text("slug", slug)
-        try:
-            return await self.store.post(slug, id)
-        except NotFoundError:
-            await self.store.story(slug)  # an unknown or deleted story is the better answer
-            raise
-
-    async def _listed(self, slug: str, id: str) -> Post:
-        post = await self._post(slug, id)
-        if post.status == "deleted":
-            raise GoneError(f"post {id} is deleted; restore brings it back unless it was purged")
-        return post
 
     async def _render(self, body: str, html: str) -> text.Content:
         given, made = (html, text.take) if html else (body, text.render)

@@ -81,7 +81,17 @@ class RemoteDesk:
         return await self._get(_post(slug, id))
 
     async def revisions(self, slug: str, id: str) -> list[dict[str, Any]]:
+        """As the Desk's."""
         return (await self._get(f"{_post(slug, id)}/revisions"))["revisions"]
+
+    async def check(self, slug: str) -> None:
+        """As the Desk's; and whether the token has the right."""
+        await self.story(slug)
+        response, body = await _away(lambda: self._exchange("OPTIONS", f"{_story(slug)}/posts", None, {}))
+        if response.status != 204:
+            raise self._error(response, body)
+        if "POST" not in response.headers.get("Allow", "POST"):
+            raise NotAllowedError(f"the token may read {slug} but not write there; ask for one that may")
 
     # Stories
 

@@ -74,6 +74,7 @@ async def import_(
     lines: Iterable[bytes] | AsyncIterable[bytes],
     *,
     now: int,
+    by: str = "",
     progress: Callable[[int, int], None] | None = None,
     dry_run: bool = False,
     strict: bool = False,
@@ -82,8 +83,8 @@ async def import_(
 
     `lines`: a file's lines, or its bytes in chunks as they come over a network.
     `progress(done, of)` is told after each batch, and with `of` 0 how many lines have been checked. `dry_run` checks
-    everything and stores nothing; `strict` refuses a file of which something cannot be kept. Raises InvalidError,
-    ConflictError or NotFoundError, with `line`, and has stored nothing then.
+    everything and stores nothing; `strict` refuses a file of which something cannot be kept. `by`: who imports, kept
+    with the revisions. Raises InvalidError, ConflictError or NotFoundError, with `line`, and has stored nothing then.
     """
     file = await _checked(slug, lines, progress)
     head, entries = file.head, file.entries
@@ -112,7 +113,7 @@ async def import_(
     report = ImportReport(len(new), len(entries) - len(new), warnings[:WARNINGS], more, file.ids)
     if dry_run or (held and not new):
         return report
-    await _store_all(store, slug, head, held, new, _newest(entries), progress)
+    await _store_all(store, slug, head, held, new, _newest(entries), by, progress)
     return report
 
 
@@ -153,6 +154,7 @@ async def _store_all(
     held: StoredStory | None,
     new: list[Entry],
     newest: str,
+    by: str,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     was = held.totals if held else Totals()
@@ -170,7 +172,7 @@ async def _store_all(
         now_totals = totals if last else msgspec.structs.replace(totals, pinned_post_id=was.pinned_post_id)
         posts = [entry.post for entry in batch]
         try:
-            await store.import_batch(slug, story, now_totals, posts, [entry.created for entry in batch], last)
+            await store.import_batch(slug, story, now_totals, posts, [entry.created for entry in batch], last, by)
         except StoreError as error:
             if not done:
                 raise

@@ -119,12 +119,15 @@ def edit(post: Post, patch: PostPatch, *, html: str, text: str, now: int) -> Cha
 
 
 def correct(post: Post, correction: Correction, now: int) -> Change:
-    """Adds a correction that readers see; fixing the text itself is an edit."""
+    """Adds a correction that readers see; fixing the text itself is an edit.
+
+    As with every change, the note of the one before goes: it told what that one changed.
+    """
     _must_be(post, "published")
     if is_blank(correction.text):
         raise InvalidError("text", "must say what was wrong and what is right")
-    said = structs.replace(correction, date_published=format_time(now))
-    return _next(post, now, html=post.content_html, text=post.article_body, corrections=[*post.corrections, said])
+    corrections = [*post.corrections, structs.replace(correction, date_published=format_time(now))]
+    return _next(post, now, html=post.content_html, text=post.article_body, change_note="", corrections=corrections)
 
 
 def revert(post: Post, old: Post, now: int) -> Change | None:
@@ -147,6 +150,7 @@ def withdraw(post: Post, note: str, now: int) -> Change:
         post,
         status="withdrawn",
         version=post.version + 1,
+        change_note="",
         withdrawal_note="" if is_blank(note) else note,
         date_withdrawn=at,
         date_modified=max(at, post.date_modified),
@@ -163,6 +167,7 @@ def restore(post: Post, last_public: Post, now: int) -> Change:
         last_public,
         status="published",
         version=post.version + 1,
+        change_note="",
         withdrawal_note="",
         date_withdrawn="",
         date_modified=max(at, last_public.date_modified),

@@ -1,7 +1,7 @@
 -- One editorial change, all of it or nothing: replay check, expectations, seq, log, key, post, counters, pin, publish.
 -- Arguments: durable, fresh (epoch for a new story), type, at, modified, published, listed, [pin, pinned_version,
--- pinned (public JSON)], unpin_if, erase, [id, expect, version, post, public, status, sort, marked, created],
--- [story, story_was, story_status], head (public story without totals, ending in a comma), log_events, channel,
+-- pinned (public JSON)], unpin_if, erase, by (JSON: who and when), [id, expect, version, post, public, status, sort,
+-- marked, created], [story, story_was, story_status], head (public story without totals, ending in a comma), log_events, channel,
 -- fingerprint, keep_s. KEYS[9]: the idempotency key. Answers ok, epoch, seq, totals, why nobody was woken ('' = all
 -- were).
 local refused = unable(may_write)
@@ -85,9 +85,12 @@ keep(meta, A.story)
 if A.id then
   if A.erase == '1' then -- every revision; they are contiguous downwards
     local version = tonumber(A.version) - 1
-    while redis.call('HDEL', REVISIONS, A.id .. ':' .. whole(version)) == 1 do version = version - 1 end
+    while redis.call('HDEL', REVISIONS, A.id .. ':' .. whole(version)) == 1 do
+      redis.call('HDEL', REVISIONS, A.id .. ':' .. whole(version) .. ':by')
+      version = version - 1
+    end
   end
-  write(A.id, A.version, A.post, A.status, A.sort, A.marked)
+  write(A.id, A.version, A.post, A.status, A.sort, A.marked, A.by)
   if A.created ~= '' then redis.call('HSET', CREATED, A.id, A.created) end
 end
 return {'ok', meta.epoch, meta.seq, '{' .. counts .. '}', publish(payload .. '}')}

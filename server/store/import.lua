@@ -1,7 +1,7 @@
 -- A batch of posts, all or nothing, without an event each: one barrier in the log, at which hubs read anew.
--- Arguments: durable, fresh, at, log_events, channel, last, [doc, status (story to make if there is none)], version,
--- date_modified, pinned (taken over if later, or free), posts (how many), and for post N: idN, versionN, jsonN,
--- statusN, sortN, markedN, createdN. Answers ok, epoch, seq, added, skipped; or ties (index, free ms, …), or other
+-- Arguments: durable, fresh, at, by (JSON: who and when), log_events, channel, last, [doc, status (story to make if
+-- there is none)], version, date_modified, pinned (taken over if later, or free), posts (how many), and for post N:
+-- idN, versionN, jsonN, statusN, sortN, markedN, createdN. Answers ok, epoch, seq, added, skipped; or ties (index, free ms, …), or other
 -- (id). Every batch is a barrier, so equal positions always mean equal states; only the last one wakes the hubs.
 local refused = unable(may_write)
 if refused then return refused end
@@ -61,7 +61,7 @@ if changed then
 end
 for _, n in ipairs(fresh) do
   local id = A['id' .. n]
-  write(id, A['version' .. n], A['json' .. n], A['status' .. n], A['sort' .. n], A['marked' .. n])
+  write(id, A['version' .. n], A['json' .. n], A['status' .. n], A['sort' .. n], A['marked' .. n], A.by)
   redis.call('HSET', CREATED, id, A['created' .. n])
 end
 local unwoken = ''

@@ -1,9 +1,10 @@
 """Keys: the names in the store.
 
 Keys of a story share its hash tag, so that a cluster can hold them and one script may touch them all:
-`meta` (epoch, seq, the story, its totals), `posts` (id → post as it stands), `revisions` (id:version → post),
-`versions` (id → version), `created` (id → fingerprint of its first content), `order` and `keys` (listed posts and key
-events by sort_time), `log` (headers of events by seq), `idem:…` (first answers), `events` (the channel).
+`meta` (epoch, seq, the story, its totals), `posts` (id → post as it stands), `revisions` (id:version → post,
+id:version:by → who made it and when), `versions` (id → version), `created` (id → fingerprint of its first content),
+`order` and `keys` (listed posts and key events by sort_time), `log` (headers of events by seq), `idem:…` (first
+answers), `events` (the channel).
 """
 
 from __future__ import annotations

@@ -165,10 +165,10 @@ local function free_ms(ms, id, used)
   end
 end
 
--- Write a post as it stands now: text, revision, places. (`sort`: milliseconds as text.)
-local function write(id, version, json, status, sort, marked)
+-- Write a post as it stands now: text, revision and whose it is, places. (`sort`: milliseconds as text.)
+local function write(id, version, json, status, sort, marked, by)
   redis.call('HSET', POSTS, id, json)
-  redis.call('HSET', REVISIONS, id .. ':' .. version, json)
+  redis.call('HSET', REVISIONS, id .. ':' .. version, json, id .. ':' .. version .. ':by', by)
   redis.call('HSET', VERSIONS, id, version)
   if status == 'published' or status == 'withdrawn' then
     redis.call('ZADD', ORDER, sort, id)

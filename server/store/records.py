@@ -66,6 +66,24 @@ class StoredStory:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a post, and for editors alone: who made it and when. Both are empty where nobody wrote it down."""
+
+    post: Post
+    changed_by: str = ""
+    changed_at: str = ""
+
+    @classmethod
+    def read(cls, slug: str, post: bytes, by: bytes) -> Revision:
+        return cls(post_of(slug, post), **(orjson.loads(by) if by else {}))
+
+
+def author(by: str, at: str) -> bytes:
+    """What is kept beside a revision, and never in the post itself: that one goes to readers and into exports."""
+    return orjson.dumps({"changed_by": by, "changed_at": at})
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """What a change answered: the post or the story as it left it. `replayed`: nothing was stored now."""
 
@@ -160,6 +178,25 @@ def post_arguments(post: Post) -> dict[str, Any]:
         "sort": parse_time(post.sort_time, "sort_time") if post.sort_time else 0,
         "marked": int(post.is_key_event),
     }
+
+
+def import_arguments(
+    story: Story | None, totals: Totals, posts: list[Post], created: list[str], last: bool
+) -> dict[str, Any]:
+    """What `import.lua` is told of a batch. `created`: the fingerprint of each post."""
+    arguments: dict[str, Any] = {
+        "last": int(last),
+        "version": totals.version,
+        "date_modified": totals.date_modified,
+        "pinned": totals.pinned_post_id or "",
+        "posts": len(posts),
+    }
+    if story:
+        arguments |= {"doc": msgspec.json.encode(story), "status": story.status}
+    for n, (post, fingerprint) in enumerate(zip(posts, created, strict=True), 1):
+        fields = {**post_arguments(post), "created": fingerprint}
+        arguments |= {f"{name}{n}": held for name, held in fields.items()}
+    return arguments
 
 
 def event_of(

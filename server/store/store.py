@@ -27,16 +27,18 @@ from .keys import Keys
 from .link import Link
 from .records import (
     Committed,
+    Revision,
     StaleStoryError,
     StoredStory,
     StoryGoneError,
     UnreadableError,
+    author,
     commit_arguments,
     event_of,
     fresh_epoch,
+    import_arguments,
     pairs,
     position_of,
-    post_arguments,
     post_of,
     refusal,
     story_of,
@@ -48,7 +50,7 @@ log = logging.getLogger(__name__)
 KEEP_ANSWERS_S = 24 * 3600
 ROUNDS = 100  # of moving by a millisecond, of renewing an epoch: each is lost only to another writer
 
-__all__ = ["Committed", "StaleStoryError", "Store", "StoredStory", "StoryGoneError", "UnreadableError"]
+__all__ = ["Committed", "Revision", "StaleStoryError", "Store", "StoredStory", "StoryGoneError", "UnreadableError"]
 
 
 class Store:
@@ -79,13 +81,17 @@ class Store:
 
     async def stories(self) -> list[StoredStory]:
         """Every story of the index that is not deleted, by slug."""
-        slugs = sorted(slug.decode() for slug in await self._ask.call("smembers", self.keys.stories))
+        slugs = sorted(await self.slugs())
         # As many at a time as there are connections: more would only wait for one.
         found: list[StoredStory] = []
         for start in range(0, len(slugs), 16):
             some = await asyncio.gather(*map(self._story_or_none, slugs[start : start + 16]))
             found += [held for held in some if held]
         return found
+
+    async def slugs(self) -> list[str]:
+        """The index of stories, in no order; deleted ones too."""
+        return [slug.decode() for slug in await self._ask.call("smembers", self.keys.stories)]
 
     async def post(self, slug: str, id: str) -> Post:
         """Any post that ever was, as it is now (a deleted one has status "deleted"); else NotFoundError."""
@@ -101,10 +107,10 @@ class Store:
             raise NotFoundError(f"there is no version {version} of post {id} in {slug}")
         return post_of(slug, held)
 
-    async def revisions(self, slug: str, id: str) -> list[Post]:
+    async def revisions(self, slug: str, id: str) -> list[Revision]:
         """Every version that is kept, oldest first."""
         held = await self._ask.read("revisions", slug, id=id)
-        return [post_of(slug, one) for one in reversed(held)]
+        return [Revision.read(slug, post, by) for post, by in reversed(pairs(held))]
 
     async def page(self, slug: str, before: str = "", limit: int = 50) -> tuple[list[Post], bool]:
         """Listed posts, newest first, older than the post `before`; and whether more are to come."""
@@ -207,8 +213,10 @@ class Store:
 
     # Writing
 
-    async def commit(self, slug: str, change: Change, *, key: str = "", fingerprint: str = "") -> Committed:
-        """Carry out a change, once per `key` however often it is sent.
+    async def commit(
+        self, slug: str, change: Change, *, by: str = "", key: str = "", fingerprint: str = ""
+    ) -> Committed:
+        """Carry out a change, once per `key` however often it is sent. `by`: who makes it, kept with the revision.
 
         Raises VersionError, StaleStoryError (read and decide again), ConflictError, GoneError, NotFoundError;
         TryAgainError (with `key`) when the link broke and nobody knows; StoreError when nothing was done.
@@ -222,7 +230,7 @@ class Store:
             change = msgspec.structs.replace(change, post=msgspec.structs.replace(change.post))
         for _ in range(ROUNDS):
             arguments = self._common(slug) | commit_arguments(slug, change, story_was)
-            arguments |= {"fingerprint": fingerprint, "keep_s": KEEP_ANSWERS_S}
+            arguments |= {"by": author(by, change.at), "fingerprint": fingerprint, "keep_s": KEEP_ANSWERS_S}
             answer = await self._ask.send("commit", slug, arguments, key)
             word = answer[0]
             if word == b"ok":
@@ -294,7 +302,14 @@ class Store:
         return found
 
     async def import_batch(
-        self, slug: str, story: Story | None, totals: Totals, posts: list[Post], created: list[str], last: bool
+        self,
+        slug: str,
+        story: Story | None,
+        totals: Totals,
+        posts: list[Post],
+        created: list[str],
+        last: bool,
+        by: str = "",
     ) -> tuple[int, int]:
         """Store posts without an event each; returns how many were added and how many were there already.
 
@@ -307,19 +322,8 @@ class Store:
         if story:
             await self._index(slug)
         for _ in range(ROUNDS):
-            arguments = self._common(slug) | {
-                "at": format_time(time.time_ns() // 1_000_000),
-                "last": int(last),
-                "version": totals.version,
-                "date_modified": totals.date_modified,
-                "pinned": totals.pinned_post_id or "",
-                "posts": len(posts),
-            }
-            if story:
-                arguments |= {"doc": msgspec.json.encode(story), "status": story.status}
-            for n, (post, fingerprint) in enumerate(zip(posts, created, strict=True), 1):
-                fields = {**post_arguments(post), "created": fingerprint}
-                arguments |= {f"{name}{n}": held for name, held in fields.items()}
+            arguments = self._common(slug) | import_arguments(story, totals, posts, created, last)
+            arguments |= {"at": (at := format_time(time.time_ns() // 1_000_000)), "by": author(by, at)}
             # Repeatable as it stands: a second run of the same batch finds its posts stored.
             answer = await self._ask.send("import", slug, arguments)
             word = answer[0]
@@ -387,8 +391,7 @@ class Store:
 
     def _common(self, slug: str) -> dict[str, Any]:
         """What every writing script is told."""
-        events = self.settings.log_events
-        return {"fresh": fresh_epoch(), "log_events": events, "channel": self.keys.channel(slug)}
+        return {"fresh": fresh_epoch(), "log_events": self.settings.log_events, "channel": self.keys.channel(slug)}
 
 
 def _unwoken(slug: str, why: bytes) -> None:

@@ -19,7 +19,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from ..desk.desk import PAGE_POSTS, Desk
+from ..desk.desk import Desk
+from ..desk.reading import PAGE_POSTS
 from ..desk.result import Result
 from ..desk.tokens import Grant
 from ..newsroom.errors import (
@@ -121,21 +122,22 @@ class Resource:
 
     async def _answer(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
+        slug, id = request.path_params.get("slug", ""), request.path_params.get("id", "")
+        auth: Auth = request.app.state.auth
         if method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": self.allow})
+            allow = await self._allowed(request, auth, slug) if "authorization" in request.headers else self.allow
+            return Response(status_code=204, headers={"Allow": allow, "Cache-Control": "no-store"})
         if method not in self.methods:
             rule = f"{request.url.path} does not take {request.method[:20]}; it takes {self.allow}"
             raise RequestError(405, rule, headers={"Allow": self.allow})
         role, handler = self.methods[method]
-        slug, id = request.path_params.get("slug", ""), request.path_params.get("id", "")
-        auth: Auth = request.app.state.auth
         grant = await auth.editor(request, role, slug or None) if role else NOBODY
         if slug:
             check_text("slug", slug)
         changes = method != "GET"
         call = Call(
             request,
-            request.app.state.desk,
+            request.app.state.desk.of(grant.name),
             grant,
             slug,
             id,
@@ -154,6 +156,14 @@ class Resource:
                 told = f"{late}, and nobody knows if it was done: try again with the key {call.key}"
                 raise TryAgainError(told, key=call.key) from None
             raise TryAgainError(f"{late}, and nobody knows if it was done: look before you try again") from None
+
+    async def _allowed(self, request: Request, auth: Auth, slug: str) -> str:
+        """The methods that this token may use here: for who wants to know before they write a text."""
+        grant = await auth.editor(request, "viewer", None)
+        unfit = [name for name, (role, _) in self.methods.items() if role and not grant.may(role, slug or None)]
+        if "GET" in unfit:
+            unfit.append("HEAD")
+        return ", ".join(name for name in self.allow.split(", ") if name not in unfit)
 
 
 async def _as_expected(handler: Handler, call: Call, versions: list[int | None]) -> Response:

@@ -70,6 +70,20 @@ def test_a_minor_edit_moves_no_time_and_keeps_the_note():
     assert change.touch is False
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda post: rules.edit(post, read(PostPatch, {"headline": "Bridge shut"}), html="", text="", now=LATER),
+        lambda post: rules.correct(post, Correction(text="It was the north bridge."), LATER),
+        lambda post: rules.withdraw(post, "", LATER),
+        lambda post: rules.restore(rules.withdraw(post, "", LATER).post, post, LATER),
+    ],
+    ids=["edit", "correct", "withdraw", "restore"],
+)
+def test_a_note_belongs_to_the_version_it_was_given_with(change):
+    assert change(a_post(change_note="Adds the time")).post.change_note == ""
+
+
 def test_an_edit_that_says_nothing_new_is_no_change():
     post = a_post()
 

@@ -252,10 +252,10 @@ async def test_a_purge_erases_text_and_revisions(store: Store) -> None:
     await create(store)
     post = (await store.commit("fire", draft("a", "secret"), key="k", fingerprint="f")).post
     post = (await store.commit("fire", edited(post, "secret too"))).post
-    assert [one.version for one in await store.revisions("fire", "a")] == [1, 2]
+    assert [one.post.version for one in await store.revisions("fire", "a")] == [1, 2]
     gone = await store.commit("fire", rules.delete(post, NOW, purge=True))
 
-    assert [(one.version, one.status) for one in await store.revisions("fire", "a")] == [(3, "deleted")]
+    assert [(one.post.version, one.post.status) for one in await store.revisions("fire", "a")] == [(3, "deleted")]
     with pytest.raises(NotFoundError):
         await store.revision("fire", "a", 1)
     assert (await store.answer("fire", "k", "f")).post == gone.post

@@ -1,0 +1,46 @@
+"""Guess: the story or the post that somebody may have meant, for who mistyped a slug or an id.
+
+Looked for only after nothing was found, and only among what exists: a deleted story is no guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..newsroom.errors import GoneError, NotFoundError
+from ..store.store import Store
+
+POSTS = 200  # the newest of a story: who changes older ones copies their ids
+LIKE = 0.7  # of difflib's ratio: one slip in five letters
+GUESSES = 3
+
+
+async def no_story(store: Store, slug: str) -> NotFoundError:
+    """The error for a story that is not there."""
+    for name in close(slug, sorted(await store.slugs())):
+        try:
+            await store.story(name)
+        except (GoneError, NotFoundError):
+            continue
+        return _error(f"there is no story {slug}", name)
+    return _error(f"there is no story {slug}")
+
+
+async def no_post(store: Store, slug: str, id: str) -> NotFoundError:
+    """The error for a post that is not there."""
+    newest, _ = await store.page(slug, "", POSTS)
+    return _error(f"there is no post {id} in {slug}", *close(id, [post.id for post in newest]))
+
+
+def close(text: str, names: Sequence[str]) -> list[str]:
+    """The names that it may be meant for, likeliest first: mistyped, or only begun."""
+    from difflib import get_close_matches
+
+    begun = [name for name in names if text and name.startswith(text)]
+    return list(dict.fromkeys([*get_close_matches(text, names, GUESSES, LIKE), *begun[:GUESSES]]))
+
+
+def _error(detail: str, *guesses: str) -> NotFoundError:
+    if not guesses:
+        return NotFoundError(detail)
+    return NotFoundError(f"{detail}; did you mean {guesses[0]}?", did_you_mean=guesses[0])
