@@ -3,6 +3,7 @@ writes knows by its key, or by what is stored, that it was sent before. Then peo
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -76,6 +77,7 @@ class Asker:
         deadline = time.monotonic() + 2 * self._link.settings.store_timeout_s
         sent = False
         for attempt in range(ATTEMPTS):
+            _heed_cancellation()
             try:
                 return await self._run(name, keys, arguments)
             except LOST as error:
@@ -115,3 +117,11 @@ class Asker:
             with contextlib.suppress(RedisError):
                 right = f"~{(await self._link.client.eval(FORBIDDEN, 0, *keys) or b'').decode() or keys[0]}"
         return self._link.refused(error, right)
+
+
+def _heed_cancellation() -> None:
+    """Before anything is written. redis-py's look at a pooled connection has a deadline of no time at all, and takes a
+    cancellation that meets it for that deadline: the task would go on as if nobody had wanted it to stop."""
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
