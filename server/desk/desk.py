@@ -240,10 +240,11 @@ class Desk(Reading):
 
     # Whole stories (`transfer.py`)
 
-    def export(self, slug: str) -> AsyncIterator[bytes]:
+    async def export(self, slug: str) -> AsyncIterator[bytes]:
         """JSON Lines: the story, then its posts in reading order."""
-        check_text("slug", slug)
-        return transfer.export(self.store, slug)
+        await self._story(slug)
+        async for line in transfer.export(self.store, slug):
+            yield line
 
     async def import_(
         self,
@@ -259,9 +260,12 @@ class Desk(Reading):
         `lines`: a file's, or its bytes in chunks as they come over a network. `strict`: refuse what cannot be kept.
         """
         now, by = self._clock(), self.actor
-        return await transfer.import_(
-            self.store, slug, lines, now=now, by=by, progress=progress, dry_run=dry_run, strict=strict
-        )
+        try:
+            return await transfer.import_(
+                self.store, slug, lines, now=now, by=by, progress=progress, dry_run=dry_run, strict=strict
+            )
+        except NotFoundError as error:
+            raise await guess.no_story(self.store, slug, error.detail) from None
 
     # How a change is made
 

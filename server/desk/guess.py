@@ -15,15 +15,16 @@ LIKE = 0.7  # of difflib's ratio: one slip in five letters
 GUESSES = 3
 
 
-async def no_story(store: Store, slug: str) -> NotFoundError:
-    """The error for a story that is not there."""
+async def no_story(store: Store, slug: str, detail: str = "") -> NotFoundError:
+    """The error for a story that is not there; `detail`: its sentence, if it is another one than that."""
+    detail = detail or f"there is no story {slug}"
     for name in close(slug, sorted(await store.slugs())):
         try:
             await store.story(name)
         except (GoneError, NotFoundError):
             continue
-        return _error(f"there is no story {slug}", name)
-    return _error(f"there is no story {slug}")
+        return _error(detail, name)
+    return _error(detail)
 
 
 async def no_post(store: Store, slug: str, id: str) -> NotFoundError:

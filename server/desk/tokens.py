@@ -91,13 +91,21 @@ class Tokens:
         held = (await self._store.list_tokens()).values()
         return sorted((Grant(**orjson.loads(record)) for record in held), key=lambda grant: (grant.created, grant.id))
 
+    async def named(self, id_or_name: str) -> Grant:
+        """The one with this id or name; NotFoundError else."""
+        return (await self._named(id_or_name))[1]
+
     async def revoke(self, id_or_name: str) -> Grant:
         """From now on nobody gets in with it; its open sockets close within seconds."""
+        hashed, grant = await self._named(id_or_name)
+        await self._store.revoke_token(hashed)
+        return grant
+
+    async def _named(self, id_or_name: str) -> tuple[str, Grant]:
         for hashed, record in (await self._store.list_tokens()).items():
             grant = Grant(**orjson.loads(record))
             if id_or_name in (grant.id, grant.name):
-                await self._store.revoke_token(hashed)
-                return grant
+                return hashed, grant
         raise NotFoundError(f"no token has the id or name {id_or_name[:100]!r}; `stoppress token list` shows them")
 
 

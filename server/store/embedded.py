@@ -141,6 +141,13 @@ class Embedded:
         """Whether the server answers and has its data loaded."""
         return self._ask() == b"+PONG"
 
+    def running(self) -> str:
+        """The socket of a server that runs already, "" where none does; for who may not start one."""
+        if not self.directory.is_dir():
+            return ""
+        self.socket_path = self._short_path()
+        return self.socket_path if self.alive() else ""
+
     def ensure(self) -> bool:
         """Have the server run: start it when nobody answers. A server that fails to start is tried again with delay.
 
