@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from ..newsroom.label import label
+from .asking import sure
 from .command import Taught
-from .output import sure
+from .completion import POST, STORY, VERSION
+from .output import quoted
 from .session import EXPECT, Run, change
 
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
-_SLUG, _ID = click.argument("slug"), click.argument("id")
 
 
 def _command(name: str, *examples: str) -> Any:
@@ -19,14 +21,14 @@ def _command(name: str, *examples: str) -> Any:
 
 
 @_command("withdraw", 'stoppress withdraw election-night k3m9vxw2qa --note "The count was misread; we are checking."')
-@_SLUG
-@_ID
+@STORY
+@POST
 @click.option("--note", required=True, metavar="TEXT", help="Why, for readers.")
 @EXPECT
 @change
-async def withdraw(run: Run, slug: str, id: str, note: str, expect: int | None) -> None:
+def withdraw(run: Run, slug: str, id: str, note: str, expect: int | None) -> None:
     """Take the post ID of the story SLUG back: its text leaves every page, the note stands in its place."""
-    result = await run.desk.withdraw(slug, id, note, expect=expect, key=run.key)
+    result = run.write_post(slug, id, expect, lambda desk: desk.withdraw(slug, id, note, expect=expect, key=run.key))
     run.tell(result, f"{id} withdrawn, version {result.value['version']} {run.address(result.value)}")
 
 
@@ -36,27 +38,34 @@ async def withdraw(run: Run, slug: str, id: str, note: str, expect: int | None) 
     "stoppress restore election-night k3m9vxw2qa    # brings it back",
     "stoppress delete election-night k3m9vxw2qa --purge --yes    # erases text and history for good",
 )
-@_SLUG
-@_ID
+@STORY
+@POST
 @click.option("--purge", is_flag=True, help="Erase its text and all its versions; nobody can bring them back.")
 @YES
 @EXPECT
 @change
-async def delete(run: Run, slug: str, id: str, purge: bool, yes: bool, expect: int | None) -> None:
+def delete(run: Run, slug: str, id: str, purge: bool, yes: bool, expect: int | None) -> None:
     """Take the post ID out of the story SLUG, without a note. `restore` brings it back, unless it was purged."""
-    sure(f"Erase post {id} and all its versions for good?" if purge else f"Delete post {id}?", yes)
-    result = await run.desk.delete(slug, id, purge=purge, expect=expect, key=run.key)
+    sure(lambda: _question(run.look(lambda desk: desk.post(slug, id)), slug, purge), yes, final=purge)
+    result = run.write_post(
+        slug, id, expect, lambda desk: desk.delete(slug, id, purge=purge, expect=expect, key=run.key)
+    )
     run.tell(result, f"{id} {'purged' if purge else 'deleted'}, version {result.value['version']}")
 
 
+def _question(post: dict[str, Any], slug: str, purge: bool) -> str:
+    about = f"the post {quoted(label(post))} ({post['id']}) in {slug}"
+    return f"Erase {about} with all its versions? Nobody can bring it back." if purge else f"Delete {about}?"
+
+
 @_command("restore", "stoppress restore election-night k3m9vxw2qa")
-@_SLUG
-@_ID
+@STORY
+@POST
 @EXPECT
 @change
-async def restore(run: Run, slug: str, id: str, expect: int | None) -> None:
+def restore(run: Run, slug: str, id: str, expect: int | None) -> None:
     """Bring the withdrawn or deleted post ID of the story SLUG back, with the text it last had, at its old place."""
-    result = await run.desk.restore(slug, id, expect=expect, key=run.key)
+    result = run.write_post(slug, id, expect, lambda desk: desk.restore(slug, id, expect=expect, key=run.key))
     run.tell(result, f"{id} restored, version {result.value['version']} {run.address(result.value)}")
 
 
@@ -65,36 +74,38 @@ async def restore(run: Run, slug: str, id: str, expect: int | None) -> None:
     'stoppress correct election-night k3m9vxw2qa --note "An earlier version misspelled the name Lee."',
     'stoppress correct election-night k3m9vxw2qa --kind clarification --note "The count is of Ohio alone."',
 )
-@_SLUG
-@_ID
+@STORY
+@POST
 @click.option("--note", required=True, metavar="TEXT", help="What was wrong and what is right.")
 @click.option(
     "--kind", type=click.Choice(["correction", "clarification", "retraction"]), default="correction", show_default=True
 )
 @EXPECT
 @change
-async def correct(run: Run, slug: str, id: str, note: str, kind: str, expect: int | None) -> None:
+def correct(run: Run, slug: str, id: str, note: str, kind: str, expect: int | None) -> None:
     """Add a correction to the post ID of the story SLUG, for readers to see. The text itself is changed by `edit`."""
-    result = await run.desk.correct(slug, id, note, kind, expect=expect, key=run.key)
+    result = run.write_post(
+        slug, id, expect, lambda desk: desk.correct(slug, id, note, kind, expect=expect, key=run.key)
+    )
     run.tell(result, f"{id} corrected, version {result.value['version']} {run.address(result.value)}")
 
 
 @_command("pin", "stoppress pin election-night k3m9vxw2qa")
-@_SLUG
-@_ID
+@STORY
+@POST
 @change
-async def pin(run: Run, slug: str, id: str) -> None:
+def pin(run: Run, slug: str, id: str) -> None:
     """Keep the post ID at the top of the story SLUG; a story has one pinned post."""
-    result = await run.desk.pin(slug, id, key=run.key)
+    result = run.write(lambda desk: desk.pin(slug, id, key=run.key))
     run.tell(result, f"{id} pinned in {slug}")
 
 
 @_command("unpin", "stoppress unpin election-night")
-@_SLUG
+@STORY
 @change
-async def unpin(run: Run, slug: str) -> None:
+def unpin(run: Run, slug: str) -> None:
     """Let the pinned post of the story SLUG go back to its place."""
-    result = await run.desk.unpin(slug, key=run.key)
+    result = run.write(lambda desk: desk.unpin(slug, key=run.key))
     run.tell(result, f"nothing pinned in {slug}")
 
 
@@ -103,12 +114,12 @@ async def unpin(run: Run, slug: str) -> None:
     "stoppress history election-night k3m9vxw2qa",
     "stoppress revert election-night k3m9vxw2qa 2",
 )
-@_SLUG
-@_ID
-@click.argument("version", type=click.IntRange(1))
+@STORY
+@POST
+@VERSION
 @EXPECT
 @change
-async def revert(run: Run, slug: str, id: str, version: int, expect: int | None) -> None:
+def revert(run: Run, slug: str, id: str, version: int, expect: int | None) -> None:
     """Give the post ID of the story SLUG the text of an earlier VERSION, as a new version."""
-    result = await run.desk.revert(slug, id, version, expect=expect, key=run.key)
+    result = run.write_post(slug, id, expect, lambda desk: desk.revert(slug, id, version, expect=expect, key=run.key))
     run.tell(result, f"{id} back to version {version}, now version {result.value['version']}")

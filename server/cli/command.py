@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..newsroom.errors import NotFoundError, StoppressError, StoreError, TryAgainError
+
+_ARGUMENTS = f"{__name__}.arguments"
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 
 
 class Refusal(click.ClickException):
@@ -18,13 +26,58 @@ class Refusal(click.ClickException):
             message += f"\nIt may have been done or not. Repeat the same command with --retry {key}: it cannot double."
         elif isinstance(error, StoreError) and key:
             message += f"\nThis changed nothing. When that is cured, repeat the same command with --retry {key}."
-        elif isinstance(error, NotFoundError) and "stoppress " not in message:
+        elif isinstance(error, NotFoundError) and "stoppress " not in message and "did_you_mean" not in error.extra:
             message += "\n`stoppress story list` shows the stories, `stoppress list SLUG` the posts of one."
         super().__init__(message)
+        for note in notes(error):
+            self.add_note(note)
         self.exit_code = error.exit_code
 
     def show(self, file: Any = None) -> None:
         click.echo(f"stoppress: {self.format_message()}", file=file, err=True)
+
+
+def notes(error: BaseException) -> list[str]:
+    """What was added to an error on its way up, such as where a text was kept (PEP 678)."""
+    return getattr(error, "__notes__", [])
+
+
+def again(without: Sequence[str] = (), *more: str) -> str:
+    """The command that runs now, as somebody would type it to go on; without some options, with others at its end.
+
+    Its token and passwords are left out: what commands print ends in logs and screenshots.
+    """
+    context = click.get_current_context()
+    options, _, order = context.command.make_parser(context).parse_args(args=list(context.meta[_ARGUMENTS]))
+    left = {name: [*held] if isinstance(held, list) else [held] for name, held in options.items()}
+    arguments, words = context.command_path.split(), []
+    for parameter in order:
+        name = parameter.name or ""
+        if name in without or not left.get(name):
+            continue
+        value = left[name].pop(0)
+        if isinstance(parameter, click.Argument):
+            arguments += [value] if isinstance(value, str) else []
+        elif isinstance(value, bool):
+            words.append(parameter.opts[0] if value else parameter.secondary_opts[0])
+        else:
+            words += [parameter.opts[0], "…" if name == "token" else _PASSWORD.sub("…@", str(value))]
+    return shlex.join([*arguments, *words, *more])
+
+
+class Stop(click.ClickException):
+    """A command that was stopped: without a word, unless there is something to say."""
+
+    def __init__(self, stop: KeyboardInterrupt, exit_code: int) -> None:
+        super().__init__("")
+        self.exit_code = exit_code
+        for note in notes(stop):
+            self.add_note(note)
+
+    def show(self, file: Any = None) -> None:
+        """The notes say it all, on a line of their own: a terminal echoes ^C without ending its line."""
+        if notes(self) and sys.stderr.isatty():
+            click.echo(err=True)
 
 
 class WhereOption(click.Option):
@@ -37,6 +90,10 @@ class Taught(click.Command):
     def __init__(self, *args: Any, examples: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples.strip().splitlines()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []
@@ -82,8 +139,28 @@ class Menu(Taught, click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            if ctx.parent is None:
+                _show_notes(error)
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        try:
             return super().invoke(ctx)
         except StoppressError as error:
             raise Refusal(error) from None
-        except KeyboardInterrupt:
-            ctx.exit(130)
+        except KeyboardInterrupt as stop:
+            raise Stop(stop, 128 + signal.SIGINT) from None
+
+
+def _show_notes(error: click.ClickException) -> None:
+    """Below its sentence."""
+    sentence = error.show
+
+    def show(file: Any = None) -> None:
+        sentence(file)
+        for note in notes(error):
+            click.echo(note, err=True)
+
+    error.show = show  # type: ignore[method-assign]

@@ -5,7 +5,7 @@ Each `--image` begins a picture; `--alt`, `--caption`, `--credit`, `--width` and
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,17 +13,11 @@ import click
 
 from ..newsroom.errors import InvalidError
 from .command import Taught
-from .output import notice
 
-BODY_READ = 1024 * 1024  # more than any body may have; enough to say by how much
 PICTURE = {"image": "url", "alt": "alt", "caption": "caption", "credit": "credit_text", "width": "width"}
 PICTURE |= {"height": "height"}
 FLAGS = {"key": "is_key_event", "breaking": "is_breaking", "summary": "is_summary"}
 LINES = ("headline", "byline", "credit_note", "dateline")
-WAYS = ("body", "body_file", "html", "html_file", "editor")
-SCISSORS = """------------------------ >8 ------------------------
-The first line is the headline, the rest the body (CommonMark).
-The line with the scissors and all below it is left out."""
 
 
 class WithPictures(Taught):
@@ -71,7 +65,13 @@ _OPTIONS = (
     click.option(
         "--html-file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True), help="Read it."
     ),
-    click.option("--editor", is_flag=True, help="Write it in $EDITOR."),
+    click.option("--editor", is_flag=True, help="Write headline and body in $EDITOR."),
+    click.option(
+        "--draft",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Headline and body as --editor kept them in a file; with --editor, write on.",
+    ),
     click.option("--byline", metavar="TEXT", help="Shown as it stands: By Ana Lee in Ohio."),
     click.option(
         "--author", "authors", metavar="NAME", multiple=True, help='One of the authors (repeat it; "" clears).'
@@ -94,29 +94,26 @@ _OPTIONS = (
 )
 
 
-def given(parameters: dict[str, Any], was: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The fields that the options name, as the Desk takes them. `was`: the stored post, for the editor to start with.
-
-    Raises InvalidError for a body that is not text, UsageError for two bodies.
-    """
+def given(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The fields that the options name, as the Desk takes them; the text is another matter (`text.py`)."""
     found: dict[str, Any] = {name: parameters[name] for name in LINES if parameters[name] is not None}
     found |= {field: parameters[flag] for flag, field in FLAGS.items() if parameters[flag] is not None}
     found |= {name: people(parameters[name]) for name in ("authors", "contributors") if parameters[name]}
     if parameters["keywords"]:
         found["keywords"] = [word for word in parameters["keywords"] if word]
     if parameters["images"]:
+        for image in parameters["images"]:
+            check_is_published("--image", image["url"])
         found["images"] = parameters["images"]
-    ways = [way for way in WAYS if parameters[way] not in (None, False)]
-    if len(ways) > 1:
-        said = " and ".join(f"--{way.replace('_', '-')}" for way in ways)
-        raise click.UsageError(f"a post has one body, in Markdown or in HTML: {said} are two")
-    if parameters["editor"]:
-        found |= _written({**(was or {}), **found})
-    elif ways:
-        name = "content_html" if ways[0].startswith("html") else "body"
-        text, file = ("html", "html_file") if name == "content_html" else ("body", "body_file")
-        found[name] = _body(name, parameters[text], parameters[file])
     return found
+
+
+def check_is_published(option: str, url: str) -> None:
+    """Refuse what is a file of this computer: readers' browsers would ask the site for it, and show nothing."""
+    if os.path.isfile(url) or url.lower().startswith("file:"):
+        raise InvalidError(
+            option, f"{url} is a file on this computer, which readers cannot see; upload it and give its address"
+        )
 
 
 def people(names: Iterable[str]) -> list[Any]:
@@ -130,38 +127,3 @@ def people(names: Iterable[str]) -> list[Any]:
         except orjson.JSONDecodeError as error:
             raise InvalidError("author", f"begins with {{ but is not JSON: {error.msg}") from None
     return found
-
-
-def _body(name: str, text: str | None, file: str | None) -> str:
-    if text is not None and text != "-":
-        return text
-    if text == "-" or file == "-":
-        if sys.stdin.isatty():
-            notice("Write the body; Ctrl-D on an empty line ends it, Ctrl-C gives up.")
-        raw = sys.stdin.buffer.read(BODY_READ)
-    else:
-        try:
-            with open(file or "", "rb") as opened:
-                raw = opened.read(BODY_READ)
-        except OSError as error:
-            raise InvalidError(name, f"cannot read {file}: {error.strerror}") from None
-    try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
-    except UnicodeDecodeError as error:
-        raise InvalidError(name, f"is not UTF-8: byte {error.start} of it is 0x{raw[error.start]:02X}") from None
-
-
-def _written(now: dict[str, Any]) -> dict[str, Any]:
-    """Headline and body as somebody leaves them in $EDITOR: the first line, and what follows it."""
-    if not sys.stdin.isatty():
-        raise click.UsageError("--editor needs a terminal; give the text by --body - or --body-file")
-    is_html = bool(now.get("content_html")) and not now.get("body")
-    said = now["content_html"] if is_html else now.get("body", "")
-    scissors = SCISSORS.replace("CommonMark", "HTML") if is_html else SCISSORS
-    text = click.edit(f"{now.get('headline', '')}\n\n{said}\n\n{scissors}\n", extension=".html" if is_html else ".md")
-    if text is None:
-        raise click.Abort()
-    headline, _, body = text.partition(SCISSORS.partition("\n")[0])[0].strip().partition("\n")
-    if not headline.strip():
-        raise click.Abort()
-    return {"headline": headline.strip(), "content_html" if is_html else "body": body.strip("\n").rstrip()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,11 +23,10 @@ CHECK_S = 2.0  # of silence, then the log's top is read: a channel may be deaf w
 SILENT_S = 60.0  # PROTOCOL: a server says something every 25 s
 PAUSE_S = (0.5, 5.0)
 Notice = Callable[[str], None]
+Messages = AsyncGenerator[dict[str, Any], None]
 
 
-async def follow_store(
-    store: Store, slug: str, position: Position | None, tell: Notice
-) -> AsyncIterator[dict[str, Any]]:
+async def follow_store(store: Store, slug: str, position: Position | None, tell: Notice) -> Messages:
     """From the store, through its channel; `tell` hears of broken links."""
     failures = 0
     while True:
@@ -53,7 +52,7 @@ async def follow_store(
             await _revive(store)
 
 
-async def _listen(store: Store, subscriber: Any, slug: str, position: Position | None) -> AsyncIterator[dict[str, Any]]:
+async def _listen(store: Store, subscriber: Any, slug: str, position: Position | None) -> Messages:
     async with subscriber.pubsub() as channel:
         await channel.subscribe(store.keys.channel(slug))
         # Only what is published after the confirmation is heard, so the state is read after it.
@@ -107,7 +106,7 @@ async def _revive(store: Store) -> None:
         return  # said again, with its reason, by the next attempt
 
 
-async def follow_url(url: str, slug: str, position: Position | None, tell: Notice) -> AsyncIterator[dict[str, Any]]:
+async def follow_url(url: str, slug: str, position: Position | None, tell: Notice) -> Messages:
     """From a server's WebSocket; `tell` hears of broken links."""
     from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI

@@ -1,12 +1,15 @@
 """`stoppress`: the list of commands, each imported only when it is called.
 
-Exit codes (sysexits.h): 0 done, 2 wrong usage, 65 the data breaks a rule, 69 the store or server cannot be reached,
-70 a mistake of ours, 74 a file cannot be read or written, 75 the outcome is unknown (repeat with `--retry KEY`),
-77 not allowed, 130 stopped by Ctrl-C.
+Exit codes (sysexits.h): 0 done, 1 given up (somebody said no, or wrote nothing; nothing was changed), 2 wrong usage,
+65 the data breaks a rule, 69 the store or server cannot be reached, 70 a mistake of ours, 74 a file cannot be read or
+written, 75 the outcome is unknown (repeat with `--retry KEY`), 77 not allowed, 128 + N stopped by signal N: 130 by
+Ctrl-C.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
@@ -14,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from .command import Menu
+from .command import Menu, notes
 
 COMMANDS = {
     "Posts": {
@@ -91,6 +94,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """The console script."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding cannot show must not end a command that has already changed the store.
         if hasattr(stream, "reconfigure"):
@@ -98,6 +102,12 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         return cli.main(args=arguments, prog_name="stoppress")
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) and not error.filename:
+            from .output import hush
+
+            hush()
+            click.echo(f"stoppress: what came out cannot be written: {error.strerror}", err=True)
+            sys.exit(74)
         if not error.filename:
             _excuse(error)
         name = str(error.filename).removesuffix(".part")  # of an export that is not whole
@@ -107,10 +117,20 @@ def main(arguments: list[str] | None = None) -> Any:
         _excuse(error)
 
 
+def _open_streams() -> None:
+    """Give a stream that was closed before we began (`<&-`, `>&-`) to nobody, before a socket takes its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def _excuse(error: Exception) -> NoReturn:
     """A sentence for what should not have happened; where, only for who looks for it."""
     import logging
-    import os
     import traceback
 
     asked = os.environ.get("STOPPRESS_LOG_LEVEL", "").strip().lower() == "debug"
@@ -120,4 +140,6 @@ def _excuse(error: Exception) -> NoReturn:
     click.echo(
         f"stoppress: a mistake of ours: {said}\nSTOPPRESS_LOG_LEVEL=debug shows where; please report it.", err=True
     )
+    for note in notes(error):
+        click.echo(note, err=True)
     sys.exit(70)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..newsroom.label import label
+from . import compare
 from .command import Taught
-from .output import line, moment, paragraphs, table
+from .completion import POST, STORY
+from .output import line, moment, notice, paragraphs, table
 from .session import Run, editorial, tell_json
+
+if TYPE_CHECKING:
+    from ..desk.desk import Desk
 
 PAGE = 200
 _MARKS = (("is_breaking", "breaking"), ("is_key_event", "key"), ("is_summary", "summary"))
@@ -26,11 +31,11 @@ def marks(post: dict[str, Any], pinned: str | None = None) -> str:
     return ",".join(found)
 
 
-def published(post: dict[str, Any]) -> str:
+def published(post: dict[str, Any], zone: str) -> str:
     """When; else when it was last changed, and that it is so."""
     if post["date_published"] or not post["date_modified"]:
-        return moment(post["date_published"])
-    return f"updated {moment(post['date_modified'])}"
+        return moment(post["date_published"], zone)
+    return f"updated {moment(post['date_modified'], zone)}"
 
 
 @click.command(
@@ -42,27 +47,43 @@ stoppress list election-night --all | cut -f1
 stoppress list election-night --limit 5 --json
 """,
 )
-@click.argument("slug")
+@STORY
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="The newest N.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @click.option("--before", default="", metavar="ID", help="Only posts older than this one.")
 @editorial
-async def list_posts(run: Run, slug: str, limit: int, everything: bool, before: str) -> None:
-    """List the posts of the story SLUG, newest first: id, version, time, marks, headline."""
-    story = await run.desk.story(slug)
+def list_posts(run: Run, slug: str, limit: int, everything: bool, before: str) -> None:
+    """List the posts of the story SLUG, newest first: id, version, time, marks, headline.
+
+    Times are those of the story's own zone.
+    """
+    story, page = run.look(lambda desk: _posts(desk, slug, before, 0 if everything else limit))
+    posts = page["posts"]
+    if run.json:
+        tell_json(page)
+    else:
+        pinned, zone = story["pinned_post_id"], story["time_zone"]
+        rows = [
+            (post["id"], str(post["version"]), published(post, zone), marks(post, pinned), label(post))
+            for post in posts
+        ]
+        table(("ID", "V", "PUBLISHED", "MARKS", "HEADLINE"), rows)
+    if page["has_more"]:
+        left = "" if before else f" ({story['listed_count'] - len(posts):,} more)"
+        notice(f"There are older posts{left}: --before {posts[-1]['id']} lists the next, --all lists all.")
+
+
+async def _posts(desk: Desk, slug: str, before: str, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The story, and `{"posts", "has_more"}`; `limit` 0 = all."""
+    story = await desk.story(slug)
     posts: list[dict[str, Any]] = []
     has_more = True
-    while has_more and (everything or len(posts) < limit):
-        page = await run.desk.posts(slug, before, PAGE if everything else min(PAGE, limit - len(posts)))
+    while has_more and (not limit or len(posts) < limit):
+        page = await desk.posts(slug, before, min(PAGE, limit - len(posts)) if limit else PAGE)
         posts += page["posts"]
         has_more = page["has_more"] and bool(page["posts"])
         before = posts[-1]["id"] if posts else ""
-    if run.json:
-        tell_json({"posts": posts, "has_more": has_more})
-        return
-    pinned = story["pinned_post_id"]
-    rows = [(post["id"], str(post["version"]), published(post), marks(post, pinned), label(post)) for post in posts]
-    table(("ID", "V", "PUBLISHED", "MARKS", "HEADLINE"), rows)
+    return story, {"posts": posts, "has_more": has_more}
 
 
 @click.command(
@@ -73,12 +94,12 @@ stoppress show election-night k3m9vxw2qa
 stoppress show election-night k3m9vxw2qa --json | jq -r .body
 """,
 )
-@click.argument("slug")
-@click.argument("id")
+@STORY
+@POST
 @editorial
-async def show(run: Run, slug: str, id: str) -> None:
+def show(run: Run, slug: str, id: str) -> None:
     """Show the post ID of the story SLUG with every field that holds something."""
-    post = await run.desk.post(slug, id)
+    post = run.look(lambda desk: desk.post(slug, id))
     if run.json:
         tell_json(post)
         return
@@ -98,23 +119,29 @@ def tell_field(name: str, held: Any) -> None:
 
 
 @click.command("history", cls=Taught, examples="stoppress history election-night k3m9vxw2qa")
-@click.argument("slug")
-@click.argument("id")
+@STORY
+@POST
 @editorial
-async def history(run: Run, slug: str, id: str) -> None:
-    """List the kept versions of the post ID of the story SLUG, oldest first. `revert` goes back to one."""
-    revisions = await run.desk.revisions(slug, id)
+def history(run: Run, slug: str, id: str) -> None:
+    """List the kept versions of the post ID of the story SLUG, oldest first: when, by whom, and what changed.
+
+    Words in [-…-] were taken out, words in {+…+} put in. `revert` goes back to a version.
+    """
+    story, kept = run.look(lambda desk: _kept(desk, slug, id))
     if run.json:
-        tell_json({"revisions": revisions})
+        tell_json({"revisions": kept})
         return
     rows = [
         (
             str(post["version"]),
-            moment(post["date_modified"]),
-            post["status"],
-            post["change_note"] or post["withdrawal_note"],
-            label(post) if post["status"] != "deleted" else "",
+            moment(post["changed_at"] or post["date_modified"], story["time_zone"]),
+            post["changed_by"] or "–",
+            "\n".join(what),
         )
-        for post in revisions
+        for post, what in compare.story(kept)
     ]
-    table(("V", "MODIFIED", "STATUS", "NOTE", "HEADLINE"), rows)
+    table(("V", "CHANGED", "BY", "WHAT"), rows, whole=True)
+
+
+async def _kept(desk: Desk, slug: str, id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    return await desk.story(slug), await desk.revisions(slug, id)

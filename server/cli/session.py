@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import pwd
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import update_wrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..newsroom.errors import InvalidError, StoreError, TryAgainError
+from ..newsroom.errors import InvalidError, StoppressError, StoreError, TryAgainError, VersionError
 from ..settings import Settings
-from .command import Refusal, WhereOption
-from .output import line, notice
+from . import visit
+from .asking import STOPPED
+from .command import Refusal, Stop, WhereOption, again, notes
+from .output import acknowledge, line, notice
 
 if TYPE_CHECKING:
     from ..desk.desk import Desk
     from ..desk.result import Result
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -78,7 +82,7 @@ class Place:
 
         async with self.store() as store:
             self.server = await known(store)
-            yield Desk(store)
+            yield Desk(store, actor=local_user())
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Any]:
@@ -92,14 +96,51 @@ class Place:
             await store.aclose()
 
 
+def local_user() -> str:
+    """Who works at this machine: behind `sudo`, who called it."""
+    try:
+        name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container a user need not have a name
+        name = f"user {os.getuid()}"
+    return name.encode("utf-8", "replace").decode()
+
+
 @dataclass(slots=True)
 class Run:
-    """One run of a command: its place, its open desk, and how it tells what came out."""
+    """One run of a command: a plain function, which looks in the store, asks, and then writes (`visit.py`).
+
+    `key`: under which its change is done once; "" = it changes nothing. `keeps_text`: a draft tells how to go on.
+    """
 
     place: Place
-    desk: Desk
     json: bool
-    key: str = field(default="")
+    key: str = ""
+    keeps_text: bool = False
+    wrote: bool = False
+
+    def look(self, act: Callable[[Desk], Awaitable[T]]) -> T:
+        return visit.look(self.place.desk, act)
+
+    def write(self, act: Callable[[Desk], Awaitable[T]]) -> T:
+        done = visit.write(self.place.desk, act)
+        self.wrote = True
+        return done
+
+    def write_post(self, slug: str, id: str, expect: int | None, act: Callable[[Desk], Awaitable[T]]) -> T:
+        """`write`; when another version than `expect` is there, the error shows what the other editor changed."""
+        try:
+            return self.write(act)
+        except VersionError as error:
+            from .compare import since
+
+            with suppress(StoppressError):
+                kept = self.look(lambda desk: desk.revisions(slug, id))
+                for line in since(kept, expect or 0):
+                    error.add_note(line)
+            if not self.keeps_text:
+                command = again(("expect", "retry"), "--expect", str(error.current_version))
+                error.add_note(f"To do it all the same:\n  {command}")
+            raise
 
     def address(self, value: dict[str, Any]) -> str:
         return self.place.public + value["url"]
@@ -109,15 +150,17 @@ class Run:
         for warning in result.warnings:
             notice(f"warning: {line(warning)}")
         if self.json:
-            tell_json({**result.value, **({"warnings": result.warnings} if result.warnings else {})})
+            told = {**result.value, **({"warnings": result.warnings} if result.warnings else {})}
+            tell_json(told, done=True)
         else:
-            click.echo(text)
+            acknowledge(text)
 
 
-def tell_json(value: Any) -> None:
+def tell_json(value: Any, *, done: bool = False) -> None:
+    """`done`: a change, which stays done whoever hears of it."""
     import orjson
 
-    click.echo(orjson.dumps(value))
+    (acknowledge if done else click.echo)(orjson.dumps(value))
 
 
 _WHERE = (
@@ -140,10 +183,14 @@ EXPECT = click.option(
 
 
 def where(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where; the function gets them as one `Place`."""
+    """The options that say where; the function gets them as one `Place`. Signals end it as Ctrl-C does."""
 
     def placed(url: str | None, token: str | None, redis: str | None, data_dir: str | None, **parameters: Any) -> Any:
-        return function(place=Place.read(url, redis, data_dir, token), **parameters)
+        with visit.endings() as ending:
+            try:
+                return function(place=Place.read(url, redis, data_dir, token), **parameters)
+            except KeyboardInterrupt as stop:
+                raise Stop(stop, 128 + ending.number) from None
 
     update_wrapper(placed, function)
     for option in reversed(_WHERE):
@@ -151,18 +198,24 @@ def where(function: Callable[..., Any]) -> Callable[..., Any]:
     return placed
 
 
-def editorial(function: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
-    """A command over an open desk: an async function of a `Run` and the command's own parameters."""
+def editorial(function: Callable[..., None]) -> Callable[..., Any]:
+    """A command at a desk: a function of a `Run` and the command's own parameters."""
 
     def entered(place: Place, as_json: bool, **parameters: Any) -> None:
-        key = parameters.pop("retry", None) or ""
-        asyncio.run(_enter(function, place, as_json, key, parameters))
+        run = Run(place, as_json, parameters.pop("retry", None) or "")
+        try:
+            function(run, **parameters)
+        except KeyboardInterrupt as stop:
+            if run.key and not run.wrote and STOPPED not in notes(stop):
+                stop.add_note(STOPPED)
+                stop.__notes__.insert(0, stop.__notes__.pop())
+            raise
 
     update_wrapper(entered, function)
     return where(JSON(entered))
 
 
-def change(function: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
+def change(function: Callable[..., None]) -> Callable[..., Any]:
     """The same for a command that changes something: it has a key, under which it may be repeated."""
     entered = editorial(function)
 
@@ -175,10 +228,3 @@ def change(function: Callable[..., Awaitable[None]]) -> Callable[..., Any]:
 
     update_wrapper(keyed, entered)
     return RETRY(keyed)
-
-
-async def _enter(
-    function: Callable[..., Awaitable[None]], place: Place, as_json: bool, key: str, parameters: dict[str, Any]
-) -> None:
-    async with place.desk() as desk:
-        await function(Run(place, desk, as_json, key), **parameters)

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
+from .asking import sure
+from .changes import YES
 from .command import Menu, Taught
-from .fields import people
-from .output import moment, sure, table
+from .completion import STORY
+from .fields import check_is_published, people
+from .output import moment, quoted, table
 from .reading import tell_field
 from .session import EXPECT, Run, change, editorial, tell_json
 
-YES = click.option("--yes", is_flag=True, help="Do not ask.")
-_SLUG = click.argument("slug")
 _LEAD = {"lead_alt": "alt", "lead_caption": "caption", "lead_credit": "credit_text"}
 _LEAD |= {"lead_width": "width", "lead_height": "height"}
 
@@ -61,6 +62,8 @@ def _given(parameters: dict[str, Any]) -> dict[str, Any]:
     """The fields that the options name, as the Desk takes them."""
     lead = {"url": parameters.pop("lead_image")}
     lead |= {field: held for option, field in _LEAD.items() if (held := parameters.pop(option)) is not None}
+    if lead["url"]:
+        check_is_published("--lead-image", lead["url"])
     authors = parameters.pop("authors")
     found = {name: held for name, held in parameters.items() if held not in (None, ())}
     found = {name: [one for one in held if one] if isinstance(held, tuple) else held for name, held in found.items()}
@@ -79,25 +82,29 @@ def _tell(run: Run, result: Any, done: str) -> None:
 
 @_command("list", "stoppress story list", "stoppress story list --json | jq -r '.stories[].slug'")
 @editorial
-async def list_(run: Run) -> None:
+def list_(run: Run) -> None:
     """List the stories: slug, status, number of posts, last change, headline."""
-    stories = await run.desk.stories()
+    stories = run.look(lambda desk: desk.stories())
     if run.json:
         tell_json({"stories": stories})
         return
     rows = [
-        (held["slug"], held["status"], str(held["post_count"]), moment(held["date_modified"]), held["headline"])
+        (
+            *(held["slug"], held["status"], str(held["post_count"])),
+            moment(held["date_modified"], held["time_zone"]),
+            held["headline"],
+        )
         for held in stories
     ]
     table(("SLUG", "STATUS", "POSTS", "MODIFIED", "HEADLINE"), rows)
 
 
 @_command("show", "stoppress story show election-night", "stoppress story show election-night --json")
-@_SLUG
+@STORY
 @editorial
-async def show(run: Run, slug: str) -> None:
+def show(run: Run, slug: str) -> None:
     """Show the story SLUG with every field that holds something."""
-    held = await run.desk.story(slug)
+    held = run.look(lambda desk: desk.story(slug))
     if run.json:
         tell_json(held)
         return
@@ -112,17 +119,17 @@ async def show(run: Run, slug: str) -> None:
     'stoppress story create election-night --headline "Election night" --time-zone America/New_York',
     'stoppress story create budget --headline "Budget day" --upcoming --show-zone UTC --show-zone Asia/Tokyo',
 )
-@_SLUG
+@STORY
 @click.option("--headline", required=True, metavar="TEXT", help="Up to 300 characters.")
 @_fields
 @click.option("--upcoming", is_flag=True, help="Not yet live; `story start` begins it.")
 @change
-async def create(run: Run, slug: str, headline: str, upcoming: bool, **parameters: Any) -> None:
+def create(run: Run, slug: str, headline: str, upcoming: bool, **parameters: Any) -> None:
     """Create the story SLUG (a-z, 0-9 and hyphens: it becomes its address). Prints its slug and its address."""
     draft = {"slug": slug, "headline": headline, **_given(parameters)}
     if upcoming:
         draft["status"] = "upcoming"
-    result = await run.desk.create_story(draft, key=run.key)
+    result = run.write(lambda desk: desk.create_story(draft, key=run.key))
     run.tell(result, f"{slug}  {run.address(result.value)}")
 
 
@@ -131,27 +138,27 @@ async def create(run: Run, slug: str, headline: str, upcoming: bool, **parameter
     'stoppress story edit election-night --headline "Election night: the count"',
     'stoppress story edit election-night --point "Turnout is up" --point "Polls close at nine"',
 )
-@_SLUG
+@STORY
 @click.option("--headline", metavar="TEXT", help="Up to 300 characters.")
 @_fields
 @EXPECT
 @change
-async def edit(run: Run, slug: str, headline: str | None, expect: int | None, **parameters: Any) -> None:
+def edit(run: Run, slug: str, headline: str | None, expect: int | None, **parameters: Any) -> None:
     """Change the story SLUG; what is not named stays, a list that is named is replaced."""
     patch = _given(parameters)
     if headline is not None:
         patch["headline"] = headline
     if not patch:
         raise click.UsageError("say what to change, such as --headline; `stoppress story edit --help` has the list")
-    _tell(run, await run.desk.edit_story(slug, patch, expect=expect, key=run.key), "edited")
+    _tell(run, run.write(lambda desk: desk.edit_story(slug, patch, expect=expect, key=run.key)), "edited")
 
 
 def _turning(name: str, status: str, done: str, about: str) -> None:
-    async def turn(run: Run, slug: str) -> None:
-        _tell(run, await run.desk.edit_story(slug, {"status": status}, key=run.key), done)
+    def turn(run: Run, slug: str) -> None:
+        _tell(run, run.write(lambda desk: desk.edit_story(slug, {"status": status}, key=run.key)), done)
 
     turn.__doc__ = about
-    _command(name, f"stoppress story {name} election-night")(_SLUG(change(turn)))
+    _command(name, f"stoppress story {name} election-night")(STORY(change(turn)))
 
 
 _turning("start", "live", "is live", "Begin the live coverage of the upcoming story SLUG.")
@@ -160,12 +167,18 @@ _turning("reopen", "live", "is live again", "Go on with the ended story SLUG.")
 
 
 @_command("delete", "stoppress story delete election-night --yes")
-@_SLUG
+@STORY
 @YES
 @EXPECT
 @change
-async def delete(run: Run, slug: str, yes: bool, expect: int | None) -> None:
+def delete(run: Run, slug: str, yes: bool, expect: int | None) -> None:
     """Delete the story SLUG for good: its pages say that it is gone, and its slug never returns."""
-    sure(f"Delete the story {slug} and all its posts for good?", yes)
-    result = await run.desk.delete_story(slug, expect=expect, key=run.key)
+    sure(lambda: _question(run.look(lambda desk: desk.story(slug))), yes, final=True)
+    result = run.write(lambda desk: desk.delete_story(slug, expect=expect, key=run.key))
     run.tell(result, f"{slug} deleted")
+
+
+def _question(story: dict[str, Any]) -> str:
+    posts = f"its {story['listed_count']:,} posts" if story["listed_count"] != 1 else "its post"
+    about = f"the story {quoted(story['headline'])} ({story['slug']}) and {posts}"
+    return f"Delete {about} for good? Nobody can bring it back."

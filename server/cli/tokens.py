@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..newsroom.errors import InvalidError
+from ..newsroom.errors import InvalidError, TryAgainError
+from . import visit
+from .asking import sure
+from .changes import YES
 from .command import Menu, Taught
-from .output import moment, notice, sure, table
+from .output import acknowledge, line, moment, notice, table
 from .session import JSON, Place, tell_json, where
+
+if TYPE_CHECKING:
+    from ..desk.tokens import Grant, Tokens
+
+T = TypeVar("T")
 
 ROLES = ("viewer", "contributor", "editor", "admin")
 
@@ -24,13 +33,18 @@ def _command(name: str, *examples: str) -> Any:
     return token.command(name, cls=Taught, examples="\n".join(examples))
 
 
-async def _with_tokens(place: Place, do: Any) -> Any:
-    if place.api:
-        raise InvalidError("url", "tokens are made where the store is: run this there, or give --redis or --data-dir")
+@asynccontextmanager
+async def _tokens(place: Place) -> AsyncIterator[Tokens]:
     from ..desk.tokens import Tokens
 
     async with place.store() as store:
-        return await do(Tokens(store))
+        yield Tokens(store)
+
+
+def _opened(place: Place) -> Callable[[], AbstractAsyncContextManager[Tokens]]:
+    if place.api:
+        raise InvalidError("url", "tokens are made where the store is: run this there, or give --redis or --data-dir")
+    return lambda: _tokens(place)
 
 
 @_command(
@@ -51,11 +65,11 @@ def create(place: Place, name: str, role: str, story: str, as_json: bool) -> Non
     also withdraws, deletes, restores, reverts, pins, imports and makes stories; an admin also deletes stories and
     purges.
     """
-    made, grant = asyncio.run(_with_tokens(place, lambda tokens: tokens.create(name, role=role, story=story)))
+    made, grant = _written(place, lambda tokens: tokens.create(name, role=role, story=story))
     if as_json:
-        tell_json({"token": made, **grant.view()})
+        tell_json({"token": made, **grant.view()}, done=True)
         return
-    click.echo(made)
+    acknowledge(made)
     notice(f"{grant.name} ({grant.role}, stories {grant.story}), id {grant.id}. It is shown only now; keep it safe.")
 
 
@@ -64,7 +78,7 @@ def create(place: Place, name: str, role: str, story: str, as_json: bool) -> Non
 @where
 def list_(place: Place, as_json: bool) -> None:
     """List the tokens that stand: id, role, stories, when made, name."""
-    grants = asyncio.run(_with_tokens(place, lambda tokens: tokens.list()))
+    grants = visit.look(_opened(place), lambda tokens: tokens.list())
     if as_json:
         tell_json({"tokens": [grant.view() for grant in grants]})
         return
@@ -74,14 +88,25 @@ def list_(place: Place, as_json: bool) -> None:
 
 @_command("revoke", "stoppress token revoke 'My laptop'", "stoppress token revoke 3f9a0c4d1e2b")
 @click.argument("id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @JSON
 @where
 def revoke(place: Place, id: str, yes: bool, as_json: bool) -> None:
     """Revoke the token with this ID or name; its open sockets close."""
-    sure(f"Revoke the token {id}?", yes)
-    grant = asyncio.run(_with_tokens(place, lambda tokens: tokens.revoke(id)))
+    sure(lambda: _question(visit.look(_opened(place), lambda tokens: tokens.named(id))), yes)
+    grant = _written(place, lambda tokens: tokens.revoke(id))
     if as_json:
-        tell_json(grant.view())
+        tell_json(grant.view(), done=True)
     else:
-        click.echo(f"{grant.id} revoked ({grant.name})")
+        acknowledge(f"{grant.id} revoked ({grant.name})")
+
+
+def _question(grant: Grant) -> str:
+    return f"Revoke the token “{line(grant.name)}” ({grant.role}, stories {grant.story})?"
+
+
+def _written(place: Place, act: Callable[[Tokens], Awaitable[T]]) -> T:
+    try:
+        return visit.write(_opened(place), act)
+    except visit.Stopped as error:
+        raise TryAgainError(f"{error.detail}; `stoppress token list` shows if it was done") from None

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from ..newsroom.errors import TryAgainError
+from . import visit
+from .asking import copy_input
 from .command import Taught
-from .output import line, notice
+from .completion import SOME_STORY, STORY
+from .output import acknowledge, is_terminal, line, notice
 from .session import Run, editorial, tell_json
 
 if TYPE_CHECKING:
+    from ..desk.desk import Desk
     from ..desk.result import ImportReport
 
 SAID = 20
 KINDS = ("liveblog3", "wordpress", "ninjs")  # desk.converters, which is imported only when it is used
+SPOOL_BYTES = 16 * 1024 * 1024  # of what is piped in; more waits on disk
 LONG = 500  # posts; a shorter import is done before a bar would be read
 
 
@@ -31,22 +39,26 @@ stoppress export election-night | jq -r 'select(.id) | [.date_published, .headli
 stoppress export --all --output backup
 """,
 )
-@click.argument("slug", required=False)
+@SOME_STORY
 @click.option("--all", "everything", is_flag=True, help="All stories, one after the other.")
 @click.option("--output", "-o", metavar="FILE", help="Not to standard output; with --all, a directory of SLUG.jsonl.")
 @editorial
-async def export(run: Run, slug: str | None, everything: bool, output: str | None) -> None:
+def export(run: Run, slug: str | None, everything: bool, output: str | None) -> None:
     """Write the story SLUG as JSON Lines: first the story, then its posts in reading order, newest first."""
     if bool(slug) == everything:
         raise click.UsageError("name one story, or give --all")
-    slugs = [slug] if slug else [story["slug"] for story in await run.desk.stories()]
     if output and everything:
         os.makedirs(output, exist_ok=True)
-    for one in slugs:
-        file = os.path.join(output, f"{one}.jsonl") if output and everything else output or "-"
-        with whole_file(file) if file != "-" else click.open_file("-", "wb") as opened:
-            async for row in run.desk.export(one):
-                opened.write(row)
+
+    async def act(desk: Desk) -> None:
+        for one in [slug] if slug else [story["slug"] for story in await desk.stories()]:
+            file = os.path.join(output, f"{one}.jsonl") if output and everything else output or "-"
+            with whole_file(file) if file != "-" else click.open_file("-", "wb") as opened:
+                async for row in desk.export(one):
+                    with visit.at_once():
+                        opened.write(row)
+
+    run.look(act)
 
 
 @click.command(
@@ -60,13 +72,13 @@ stoppress import election-night export.xml --from wordpress
 ssh old.example.org stoppress export election-night | stoppress import election-night -
 """,
 )
-@click.argument("slug")
+@STORY
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Only check the file; store nothing.")
 @click.option("--strict", is_flag=True, help="Refuse a file of which something would be left out or changed.")
 @click.option("--from", "kind", type=click.Choice(KINDS), help="The file is another system's: docs/importing.md.")
 @editorial
-async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, kind: str | None) -> None:
+def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, kind: str | None) -> None:
     """Read posts for the story SLUG from FILE (- is standard input), one JSON object a line, newest first.
 
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
@@ -76,32 +88,44 @@ async def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: b
     from ..desk.converters import lines_from
     from ..desk.lines import lines_of
 
-    lines = lines_from(kind, file.read()) if kind else lines_of(file)
     bar = _Bar()
-    try:
-        report = await run.desk.import_(slug, lines, bar.move, dry_run=dry_run, strict=strict)
-    finally:
-        bar.end()
+    with _rereadable(file) as whole:
+        lines = _Lines(lines_from(kind, whole.read()) if kind else lines_of(whole))
+
+        async def act(desk: Desk) -> ImportReport:
+            try:
+                return await desk.import_(slug, lines, bar.move, dry_run=dry_run, strict=strict)
+            finally:
+                lines.wanted = False
+
+        try:
+            report = run.look(act) if dry_run else run.write(act)
+        except visit.Stopped as error:
+            raise TryAgainError(
+                f"{error.detail}; part of it may be stored: run the same import again, which skips what is there"
+            ) from None
+        finally:
+            bar.end()
     if run.json:
-        tell_json({**report.view(), "dry_run": dry_run})
+        tell_json({**report.view(), "dry_run": dry_run}, done=True)
         return
     _tell(report)
     if dry_run:
         click.echo(f"{report.added} to add, {report.skipped} stored already; nothing was stored")
     else:
-        click.echo(f"{report.added} added, {report.skipped} stored already {run.place.public}/live/{slug}")
+        acknowledge(f"{report.added} added, {report.skipped} stored already {run.place.public}/live/{slug}")
 
 
 def _tell(report: ImportReport) -> None:
     """What was not kept and what got another id, the first lines of each, then how many more."""
     for told in report.warnings[:SAID]:
-        click.echo(f"line {told['line']} ({line(told['id'])}): {line(told['text'])}")
+        acknowledge(f"line {told['line']} ({line(told['id'])}): {line(told['text'])}")
     if (more := len(report.warnings[SAID:]) + report.more) > 0:
-        click.echo(f"and {more} more; --json names them")
+        acknowledge(f"and {more} more; --json names them")
     for given, ours in list(report.ids.items())[:SAID]:
-        click.echo(f"id {line(given)} became {ours}")
+        acknowledge(f"id {line(given)} became {ours}")
     if (more := len(report.ids) - SAID) > 0:
-        click.echo(f"and {more} more ids; --json names them")
+        acknowledge(f"and {more} more ids; --json names them")
 
 
 @contextlib.contextmanager
@@ -118,6 +142,39 @@ def whole_file(path: str) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextlib.contextmanager
+def _rereadable(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """The file; what comes from a terminal or a pipe is read to its end here, before the event loop runs."""
+    if _is_file(file):
+        yield file
+        return
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+        copy_input(file, spool)
+        spool.seek(0)
+        yield spool
+
+
+def _is_file(file: IO[bytes]) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:  # it has no descriptor
+        return False
+
+
+class _Lines:
+    """Lines that are read in a thread, which ends when nobody wants them any more."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self.wanted = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        for one in self._lines:
+            if not self.wanted:
+                return
+            yield one
+
+
 class _Bar:
     """A progress bar on stderr, for a person who has to wait."""
 
@@ -126,7 +183,7 @@ class _Bar:
 
     def move(self, done: int, of: int) -> None:
         """`of` 0: that many lines are checked."""
-        if 0 < of < LONG or not sys.stderr.isatty():
+        if 0 < of < LONG or not is_terminal(sys.stderr):
             return
         filled = "█" * (round(done / of * 30) if of else 0)
         text = f"{filled:░<30} {done:,} of {of:,} posts" if of else f"{done:,} lines checked"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import click
 
-from ..newsroom.errors import InvalidError
+from ..newsroom.errors import InvalidError, NotFoundError
 from ..newsroom.label import label
+from . import visit
+from .chronicle import Chronicle, Row
 from .command import Taught
-from .output import line, notice
+from .completion import STORY
+from .output import line, moment, notice
 from .session import JSON, Place, tell_json, where
 
 
@@ -25,61 +28,75 @@ stoppress watch election-night --json | jq -r 'select(.type == "post.published")
 stoppress watch election-night --since 5f3a9c01d2e4b6a8:41
 """,
 )
-@click.argument("slug")
+@STORY
 @click.option("--last", type=click.IntRange(0), default=10, show_default=True, metavar="N", help="First, the newest N.")
 @click.option("--since", metavar="EPOCH:SEQ", help="Go on after this position instead.")
 @JSON
 @where
 def watch(place: Place, slug: str, last: int, since: str | None, as_json: bool) -> None:
-    """Follow the story SLUG until Ctrl-C. With --json, the native stream: a snapshot, then an event a line."""
-    asyncio.run(_watch(place, slug, last, since, as_json))
+    """Follow the story SLUG until Ctrl-C: when, what happened, to which post, about what.
 
-
-async def _watch(place: Place, slug: str, last: int, since: str | None, as_json: bool) -> None:
+    Times are those of the story's own zone. With --json, the native stream: a snapshot, then an event a line.
+    """
     from ..hub.position import Position
-    from .follow import follow_store, follow_url
 
     position = Position.parse(since) if since else None
     if since and position is None:
         raise InvalidError("since", "must be a position such as 5f3a9c01d2e4b6a8:41, as `watch --json` tells them")
+    tell = tell_json if as_json else _Lines(last).tell
+
+    async def act(store: Any) -> None:
+        from .follow import follow_store, follow_url
+
+        if store is None:
+            messages = follow_url(place.api, slug, position, notice)
+        else:
+            messages = follow_store(store, slug, position, notice)
+        async with aclosing(messages):
+            async for message in messages:
+                with visit.at_once():
+                    tell(message)
+
+    try:
+        visit.look(lambda: _opened(place), act)
+    except NotFoundError:
+        if not place.api or place.token:
+            visit.look(place.desk, lambda desk: desk.story(slug))  # which may guess what was meant
+        raise
+
+
+@asynccontextmanager
+async def _opened(place: Place) -> AsyncIterator[Any]:
+    """The store, unless a server is followed."""
     if place.api:
-        await _print(follow_url(place.api, slug, position, notice), last, as_json)
-        return
-    async with place.store() as store:
-        await _print(follow_store(store, slug, position, notice), last, as_json)
-
-
-async def _print(messages: Any, last: int, as_json: bool) -> None:
-    first = True
-    async with aclosing(messages):
-        async for message in messages:
-            if as_json:
-                tell_json(message)
-            elif message["type"] == "snapshot":
-                if first:
-                    for post in reversed(message["posts"][:last]):
-                        _tell(post.get("date_published", ""), post["status"], post["id"], _about(post))
-                else:
-                    notice("what happened in between is not known; going on from here")
-            else:
-                _tell_event(message)
-            first = False
-
-
-def _tell_event(event: dict[str, Any]) -> None:
-    kind = event["type"].partition(".")[2]
-    if "post" in event:
-        _tell(event["at"], kind, event["post"]["id"], _about(event["post"]))
-    elif "post_id" in event:
-        _tell(event["at"], kind, event["post_id"], "")
+        yield None
     else:
-        story = event["story"]
-        _tell(event["at"], kind, story["slug"], f"{story['headline']} ({story['status']})")
+        async with place.store() as store:
+            yield store
 
 
-def _about(post: dict[str, Any]) -> str:
-    return str(post.get("withdrawal_note") or label(post))
+class _Lines:
+    """The messages for people: of the first snapshot the newest `last` posts, then a line for each event."""
 
+    def __init__(self, last: int) -> None:
+        self._last = last
+        self._chronicle = Chronicle()
+        self._messages = 0
 
-def _tell(at: str, what: str, id: str, about: str) -> None:
-    click.echo(line(f"{at[11:19] or '--:--:--'}Z {what:<9} {id:<10} {about}".rstrip()))
+    def tell(self, message: dict[str, Any]) -> None:
+        self._messages += 1
+        if message["type"] != "snapshot":
+            self._tell(self._chronicle.row(message))
+            return
+        self._chronicle.begin(message)
+        if self._messages > 1:
+            notice("what happened in between is not known; going on from here")
+            return
+        for post in reversed(message["posts"][: self._last]):
+            about = str(post.get("withdrawal_note") or label(post))
+            self._tell((post.get("date_published", ""), post["status"], post["id"], about))
+
+    def _tell(self, row: Row) -> None:
+        at, what, id, about = row
+        clock = moment(at, self._chronicle.zone).partition(" ")[2] if at else "–"
+        click.echo(line(f"{clock}  {what:<9}  {id}  {about}".rstrip()))

@@ -8,17 +8,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from terminals import Terminal
 
 from stoppress.cli.main import cli
 from stoppress.settings import Settings
 
 
 @pytest.fixture
-def env(settings: Settings) -> dict[str, str]:
+def env(settings: Settings, tmp_path: Path) -> dict[str, str]:
     """The environment of a command that uses this test's store."""
     return {
         "STOPPRESS_DATA_DIR": str(settings.data_dir),
@@ -27,6 +29,7 @@ def env(settings: Settings) -> dict[str, str]:
         "STOPPRESS_URL": "",
         "STOPPRESS_TOKEN": "",
         "STOPPRESS_PUBLIC_URL": "",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
     }
 
 
@@ -82,3 +85,19 @@ def process(env: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[byte
         for pipe in (made.stdin, made.stdout, made.stderr):
             if pipe:
                 pipe.close()
+
+
+@pytest.fixture
+def terminal(env: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    """`terminal("delete", "night", "p1", EDITOR=…, columns=40)` begins a command on a terminal."""
+    opened: list[Terminal] = []
+
+    def on_terminal(*arguments: str, columns: int = 60, streams: dict[str, int] | None = None, **more: str) -> Terminal:
+        opened.append(Terminal({**env, **more}, *arguments, columns=columns, **(streams or {})))
+        return opened[-1]
+
+    yield on_terminal
+    for one in opened:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()

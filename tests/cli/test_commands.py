@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -31,7 +32,8 @@ def test_story_from_creation_to_deletion(shell):
     assert shell.json("story", "end", "night")["status"] == "ended"
     assert shell.json("story", "reopen", "night")["status"] == "live"
     assert shell("story", "list").stdout.startswith("night\tlive\t0\t")
-    shell("story", "delete", "night")
+    assert "--yes" in shell("story", "delete", "night", ends=2).stderr
+    shell("story", "delete", "night", "--yes")
     assert shell.json("story", "list") == {"stories": []}
     assert "deleted" in shell("story", "show", "night", ends=65).stderr
 
@@ -126,6 +128,7 @@ def test_withdraw_restore_delete_purge(shell, story):
     shell("delete", story, "p1")
     assert shell("list", story).stdout == ""
     assert shell.json("restore", story, "p1")["body"] == "secret"
+    assert "--yes" in shell("delete", story, "p1", "--purge", ends=2).stderr
     assert "purged" in shell("delete", story, "p1", "--purge", "--yes").stdout
     assert "purged" in shell("restore", story, "p1", ends=65).stderr
     assert "secret" not in shell("history", story, "p1", "--json").stdout
@@ -140,7 +143,11 @@ def test_correct_pin_history_revert(shell, story):
     assert shell("list", story).stdout.split("\t")[3] == "pinned,corrected"
     shell("unpin", story)
     assert shell.json("story", "show", story)["pinned_post_id"] is None
-    assert [line.split("\t")[4] for line in shell("history", story, "p1").stdout.splitlines()] == ["One", "Two", "Two"]
+    assert [line.split("\t")[3] for line in shell("history", story, "p1").stdout.splitlines()] == [
+        "published: One",
+        "headline: [-One-]{+Two+}",
+        "clarification: Not one.",
+    ]
     assert shell.json("revert", story, "p1", "1")["headline"] == "One"
 
 
@@ -161,12 +168,12 @@ def test_lists_say_a_line_and_a_date_of_every_post(shell, story, tmp_path):
     listed = [line.split("\t") for line in shell("list", story).stdout.splitlines()]
 
     assert [(row[0], row[2], row[4]) for row in listed] == [
-        ("p1", "2014-10-30 02:00Z", "Dr. Lee has won."),
-        ("p2", "updated 2014-10-29 21:00Z", "A queue"),
+        ("p1", "2014-10-30 02:00 UTC", "Dr. Lee has won."),
+        ("p2", "updated 2014-10-29 21:00 UTC", "A queue"),
         ("p3", "unknown", "Undated"),
     ]
-    assert shell("history", story, "p1").stdout.rstrip().endswith("\tDr. Lee has won.")
-    assert "\t2014-10-30 02:00Z\t" in shell("story", "list").stdout
+    assert shell("history", story, "p1").stdout.rstrip().endswith("\tpublished: Dr. Lee has won.")
+    assert "\t2014-10-30 02:00 UTC\t" in shell("story", "list").stdout
     shell("story", "create", "a-later-one", "--headline", "Live")
     shell("story", "end", story)
     shell("story", "create", "zulu", "--headline", "Live too")
@@ -181,6 +188,80 @@ def test_list_pages_through_everything(shell, story):
     page = shell.json("list", story, "--limit", "2", "--before", "p5")
     assert [post["id"] for post in page["posts"]] == ["p4", "p3"]
     assert page["has_more"] is True
+
+
+def test_a_list_that_is_cut_says_so(shell, story):
+    for n in range(4):
+        shell("post", story, "--headline", f"Post {n}", "--id", f"p{n}")
+    assert "(2 more): --before p2 " in shell("list", story, "--limit", "2").stderr
+    assert "(2 more): --before p2 " in shell("list", story, "--limit", "2", "--json").stderr
+    assert "There are older posts: --before p1 " in shell("list", story, "--limit", "1", "--before", "p2").stderr
+    for whole in (["--all"], ["--limit", "4"], ["--before", "p1"]):
+        assert shell("list", story, *whole).stderr == ""
+
+
+def test_times_are_those_of_the_storys_zone_and_say_which(shell):
+    shell("story", "create", "tokyo", "--headline", "Tokyo", "--time-zone", "Asia/Tokyo")
+    shell("post", "tokyo", "--headline", "One", "--id", "p1", "--date-published", "2023-03-14T20:00:00Z")
+    assert "\t2023-03-15 05:00 JST\t" in shell("list", "tokyo").stdout
+    assert " JST\t" in shell("history", "tokyo", "p1").stdout
+    assert " JST\t" in shell("story", "list").stdout
+
+
+def test_history_says_who_and_what_and_each_note_once(shell, story):
+    import getpass
+
+    shell("post", story, "--headline", "One", "--id", "p1")
+    shell("edit", story, "p1", "--headline", "Two", "--change-note", "Says more.")
+    shell("correct", story, "p1", "--note", "Not one.")
+    shell("edit", story, "p1", "--key", "--minor")
+    rows = [row.split("\t") for row in shell("history", story, "p1").stdout.splitlines()]
+    assert [row[3] for row in rows] == [
+        "published: One",
+        "headline: [-One-]{+Two+}; note: Says more.",
+        "correction: Not one.",
+        "key event",
+    ]
+    me = os.environ.get("SUDO_USER") or getpass.getuser()
+    assert [row[2] for row in rows] == [me] * 4
+    assert {one["changed_by"] for one in shell.json("history", story, "p1")["revisions"]} == {me}
+    assert "changed_by" not in shell("export", story).stdout
+
+
+@pytest.mark.parametrize("option", ["--image", "--lead-image"])
+def test_a_picture_that_only_this_computer_has_is_refused(shell, story, tmp_path, option):
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"")
+    command = ["post", story, "--headline", "h"] if option == "--image" else ["story", "edit", story]
+    for url in (str(file), file.as_uri()):
+        assert "is a file on this computer" in shell(*command, option, url, ends=65).stderr
+    for url in ("a.jpg", "./a.jpg", r"C:\a.jpg", "data:image/png;base64,AA", "//x/a.jpg", "javascript:a"):
+        assert "must be an http:// or https:// address" in shell(*command, option, url, ends=65).stderr
+    shell(*command, option, "/images/a.jpg")
+    assert len(shell.json("list", story)["posts"]) == (option == "--image")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "guess"),
+    [
+        (["list", "nihgt"], "night"),
+        (["show", "nigth", "p1"], "night"),
+        (["post", "nght", "--headline", "h"], "night"),
+        (["story", "end", "nihgt"], "night"),
+        (["export", "nihgt"], "night"),
+        (["import", "nihgt", "-"], "night"),
+        (["watch", "nihgt"], "night"),
+        (["pin", "night", "k7mwq2x9fx"], "k7mwq2x9fd"),
+        (["delete", "night", "k7mw"], "k7mwq2x9fd"),
+        (["list", "quite-another"], None),
+        (["show", "night", "zzz"], None),
+    ],
+)
+def test_a_slip_gets_a_guess(shell, story, arguments, guess):
+    shell("post", story, "--headline", "One", "--id", "k7mwq2x9fd")
+    said = shell(*arguments, ends=65, stdin='{"headline": "h"}').stderr
+    assert (f"did you mean {guess}?" in said) if guess else ("did you mean" not in said)
+    assert len(said.splitlines()) == (1 if guess else 2)
 
 
 def test_a_retried_key_does_not_double(shell, story):

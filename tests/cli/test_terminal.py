@@ -2,83 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
-import struct
-import subprocess
 import sys
-import termios
-import time
 
 import pytest
 
-from stoppress.cli.fields import SCISSORS
-from stoppress.cli.output import cut, line, width
-from support import require_terminal
-
-WAIT_S = 20.0
-
-
-class Terminal:
-    """A command on a pseudo-terminal of 60 columns."""
-
-    def __init__(self, env: dict[str, str], *arguments: str) -> None:
-        self.ours, theirs = require_terminal()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
-        environ = {name: held for name, held in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "stoppress", *arguments],
-            env={**environ, **env, "TERM": "xterm"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that ^C is a signal to it
-        )
-        os.close(theirs)
-        self.seen = ""
-
-    def until(self, mark: str) -> str:
-        deadline = time.monotonic() + WAIT_S
-        while mark not in self.seen:
-            assert time.monotonic() < deadline, self.seen
-            assert self._read(), f"ended before {mark!r}: {self.seen}"
-        return self.seen
-
-    def type(self, text: str) -> None:
-        os.write(self.ours, text.encode())
-
-    def end(self) -> str:
-        while self._read():
-            pass
-        self.process.wait(WAIT_S)
-        os.close(self.ours)
-        return self.seen
-
-    def _read(self) -> bool:
-        try:
-            read = os.read(self.ours, 65536)
-        except OSError:  # how Linux says that nobody has the other end
-            return False
-        self.seen += read.decode(errors="replace")
-        return bool(read)
-
-
-@pytest.fixture
-def terminal(env):
-    opened = []
-
-    def on_terminal(*arguments, **more):
-        opened.append(Terminal({**env, **more}, *arguments))
-        return opened[-1]
-
-    yield on_terminal
-    for one in opened:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
+from stoppress.cli.draft import SCISSORS
+from stoppress.cli.output import cut, line, width, wrapped
 
 
 def test_a_table_fits_the_terminal_and_is_whole_when_piped(shell, story, terminal):
@@ -92,16 +23,49 @@ def test_a_table_fits_the_terminal_and_is_whole_when_piped(shell, story, termina
     assert shell("list", story).stdout.splitlines()[1].endswith(long.strip())
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+def test_rows_that_do_not_fit_are_laid_below_each_other(shell, story, terminal, columns):
+    shell("post", story, "--headline", "Polls close in the east of the country", "--id", "k7mwq2x9fd", "--breaking")
+    shell("edit", story, "k7mwq2x9fd", "--headline", "選挙の夜" * 20, "--change-note", "All of it, in Japanese.")
+    for command in (["list", story], ["history", story, "k7mwq2x9fd"], ["story", "list"]):
+        seen = re.sub(r"\x1b\[[0-9;]*m", "", terminal(*command, columns=columns).end())
+        assert all(width(row) <= columns for row in seen.splitlines()), seen
+        assert "Election night" in seen or "k7mwq2x9fd" in seen or "note: All of it, in" in " ".join(seen.split())
+    told = "".join(terminal("history", story, "k7mwq2x9fd", columns=columns).end().split())
+    assert "選挙の夜" * 20 in told  # nothing of it is cut
+
+
+def test_no_color_leaves_the_head_plain(shell, story, terminal):
+    shell("post", story, "--headline", "One")
+    assert "\x1b[1m" in terminal("list", story).end()
+    assert "\x1b" not in terminal("list", story, NO_COLOR="1").end()
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "lines"),
+    [
+        ("a bb ccc", 4, ["a bb", "ccc"]),
+        ("abcdefgh", 3, ["abc", "def", "gh"]),
+        ("選挙の夜", 5, ["選挙", "の夜"]),
+        ("選", 1, ["選", ""]),
+        ("a\nb", 9, ["a", "b"]),
+        ("", 9, [""]),
+    ],
+)
+def test_wrapped(text, room, lines):
+    assert wrapped(text, room) == lines
+
+
 def test_taking_out_asks_and_no_means_no(shell, story, terminal):
     shell("post", story, "--headline", "One", "--id", "p1")
     asked = terminal("delete", story, "p1", "--purge")
-    asked.until("for good?")
+    asked.until("[y/N]")
     asked.type("n\n")
     asked.end()
     assert asked.process.returncode == 1
     assert shell.json("show", story, "p1")["headline"] == "One"
     asked = terminal("delete", story, "p1")
-    asked.until("Delete post p1?")
+    asked.until("Delete the post “One” (p1) in night? [y/N]")
     asked.type("y\n")
     assert "p1 deleted" in asked.end()
     told = terminal("story", "delete", story, "--yes")
