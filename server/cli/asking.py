@@ -45,15 +45,18 @@ def sure(question: Callable[[], str], yes: bool, *, final: bool = False) -> None
         if final:
             raise click.UsageError("this cannot be undone, and nobody is here to be asked: say --yes")
         return
-    asked = question()
+    try:
+        _ask(question())
+    except KeyboardInterrupt as stop:
+        stop.add_note(STOPPED)
+        raise
+
+
+def _ask(question: str) -> None:
     _no_loop()
     while True:
-        click.echo("\n".join(wrapped(f"{asked} [y/N]", columns() - 2)) + " ", err=True, nl=False)
-        try:
-            answer = sys.stdin.readline()
-        except KeyboardInterrupt as stop:
-            stop.add_note(STOPPED)
-            raise
+        click.echo("\n".join(wrapped(f"{question} [y/N]", columns() - 2)) + " ", err=True, nl=False)
+        answer = sys.stdin.readline()
         if not answer:
             click.echo(err=True)  # Ctrl-D leaves the cursor behind the question
         word = answer.strip().lower()

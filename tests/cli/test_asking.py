@@ -30,6 +30,8 @@ READING = {
     "post --body -": ["post", "night", "--headline", "Two", "--body", "-"],
     "post --body-file -": ["post", "night", "--headline", "Two", "--body-file", "-"],
     "edit --body -": ["edit", "night", "p1", "--body", "-"],
+    "post --html -": ["post", "night", "--headline", "Two", "--html", "-"],
+    "edit --html-file -": ["edit", "night", "p1", "--html-file", "-"],
     "edit --body-file -": ["edit", "night", "p1", "--body-file", "-"],
     "import -": ["import", "night", "-"],
 }
@@ -185,7 +187,8 @@ def test_reading_from_a_terminal(cell, terminal, drafts, name, way, ends, says):
     kept = [file.read_text() for file in drafts()]
     assert kept == ([TYPED] if typed and ends == 130 and name != "import -" else [])
     if kept:
-        assert f"--body-file {drafts()[0]}" in plain(seen)
+        option = "--html-file" if "html" in name else "--body-file"
+        assert f"{option} {drafts()[0]}" in plain(seen)
 
 
 @pytest.mark.parametrize("name", READING)
@@ -396,11 +399,10 @@ def test_a_server_that_went_away_meanwhile(cell, shell, state, server, terminal,
     seen = writing.end()
     assert writing.process.returncode == 69, seen
     (kept,) = drafts()
-    key = re.search(r"--retry (\S+)", seen)
-    assert key
+    key = re.findall(r"--retry (\w+)", seen)[-1]
     assert token not in seen
     expect = ["--expect", "1"] if name.startswith("edit") else []
-    again = [*EDITING[name][:-1], "--draft", str(kept), "--retry", key[1], *expect]
+    again = [*EDITING[name][:-1], "--draft", str(kept), "--retry", key, *expect]
     assert f"stoppress {' '.join(again)}" in seen
     # What was printed, once the server is back: here straight to the store.
     assert shell.json(*again)["headline"] == "My headline"
@@ -442,6 +444,18 @@ def test_a_conflict_shows_what_the_other_changed_and_how_to_go_on(shell, state, 
     assert "version 3" in again.end()
     post = shell.json("show", "night", "p1")
     assert (post["headline"], post["body"], post["byline"]) == ("My headline", "My words.", "By Bo")
+    assert drafts() == []
+
+
+def test_a_text_of_html_is_kept_and_gone_on_with_as_html(shell, state, terminal, editor, drafts):
+    shell("post", "night", "--headline", "Uno", "--html", "<p>Dos</p>", "--id", "h1")
+    script = "sed -i 's/Dos/Tres/' \"$1\"\nexit 1"
+    writing = terminal("edit", "night", "h1", "--editor", columns=300, EDITOR=editor(script), VISUAL="")
+    assert "ended with 1" in writing.end()
+    (kept,) = drafts()
+    assert "the body (HTML)" in kept.read_text()
+    again = shell.json("edit", "night", "h1", "--draft", str(kept), "--expect", "1")
+    assert (again["body"], again["content_html"]) == ("", "<p>Tres</p>")
     assert drafts() == []
 
 
