@@ -119,7 +119,7 @@ export class Times {
   headingDays(posts, zone) {
     const days = new Map();
     let day = "";
-    for (const post of posts.toSorted((a, b) => (a.sort_time < b.sort_time ? 1 : a.sort_time > b.sort_time ? -1 : 0))) {
+    for (const post of [...posts].sort((a, b) => (a.sort_time < b.sort_time ? 1 : a.sort_time > b.sort_time ? -1 : 0))) {
       const at = ownDate(post);
       let own = at && this.local(at, zone).day;
       if (day && own > day) {

@@ -11,11 +11,11 @@ from playwright.async_api import Page
 pytestmark = pytest.mark.parametrize("store_server", ["embedded"], indirect=True)
 
 HELD = "[...document.querySelectorAll('#posts article')].map((one) => one.dataset.id)"
-# The first line of text on the screen, as a selector, and where it is.
+# The first text on the screen, be it only its last line, as a selector, and where it is.
 FIRST_LINE = """(() => {
   for (const node of document.querySelectorAll("#posts .headline, #posts .body > p")) {
-    const { top } = node.getBoundingClientRect();
-    if (top < 0 || top > innerHeight) continue;
+    const { top, bottom } = node.getBoundingClientRect();
+    if (bottom <= 0) continue;
     const nth = [...node.parentNode.children].indexOf(node) + 1;
     return [`#${node.closest("article").id} ${node.matches("p") ? `.body > p:nth-child(${nth})` : ".headline"}`, top];
   }
