@@ -208,6 +208,6 @@ async def test_the_dashboard_notices_a_swallowed_line(site):
         await page.wait_for_selector("#line.is-live")
         proxy.lose_next = 1
         proxy.lose()
-        await page.wait_for_selector("#line:has-text('Not connected')")
+        await page.wait_for_selector("#health-words:has-text('This page lost the server')")
         await page.wait_for_selector("#line.is-live", timeout=60_000)
         assert proxy.lose_next == 0
