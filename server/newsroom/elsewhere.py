@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
+from .pictures import is_credit
 from .safe import BLOCKS, MARKS
 from .tree import Node, parse
 
@@ -21,9 +23,9 @@ WRAPPERS = frozenset(
 )
 PLAYERS = frozenset("iframe video audio embed object".split())
 UNSAID = frozenset("source track param meta link base wbr col colgroup title template head".split())
-OUT = frozenset(
-    "script style svg noscript select textarea input canvas map area noembed noframes xmp plaintext".split()
-)
+OUT = frozenset("svg noscript select textarea input canvas map area noembed noframes xmp".split())
+# Where these end cannot be seen in what a parser writes, so it drops them, and it is only told that they were there.
+DROPPED = frozenset("script style plaintext".split())
 _INLINE = frozenset("abbr acronym bdo big blink button data datalist font label marquee math meter nobr output".split())
 _INLINE |= frozenset("picture progress ruby rb rtc small span time u img i".split())
 _MATH = frozenset("mfrac mi mn mo mover mrow msqrt mstyle msub msubsup msup mtext munder munderover semantics".split())
@@ -36,9 +38,29 @@ _READ += " aria-label dir lang start reversed value colspan rowspan scope align 
 
 def read(html: str, deepest: int) -> Node | None:
     """The tree that a browser would make of it, without comments; None if it is deeper than `deepest`."""
-    if re.search(r"<t[rdh][\s>]", html, re.I) and not re.search(r"<table[\s>]", html, re.I):
-        html = f"<table>{html}</table>"  # a parser forgets rows and cells outside of a table, and glues their text
-    return parse(_parser().clean(html), deepest)
+    return parse(_parser().clean(_in_tables(html)), deepest)
+
+
+def dropped(html: str) -> list[str]:
+    """The tags that `read` leaves out with all that is in them, as often as they stand."""
+    return [name.lower() for name in re.findall(r"<(script|style|plaintext)[\s>/]", html, re.I)]
+
+
+def _in_tables(html: str) -> str:
+    """A parser forgets rows and cells outside of a table, and glues their text: they get one, or become blocks."""
+    if not re.search(r"<table[\s>]", html, re.I):
+        return f"<table>{html}</table>" if re.search(r"<t[rdh][\s>]", html, re.I) else html
+    depth = 0
+
+    def place(found: re.Match[str]) -> str:
+        nonlocal depth
+        closing, name = found.groups()
+        if name.lower() == "table":
+            depth = max(0, depth + (-1 if closing else 1))
+            return found.group()
+        return found.group() if depth else f"<{closing}div"
+
+    return re.sub(r"<(/?)(table|t[rdh])(?=[\s>/])", place, html, flags=re.I)
 
 
 @cache
@@ -48,7 +70,7 @@ def _parser() -> Cleaner:
 
     return Cleaner(
         tags=set(_WIDE),
-        clean_content_tags=set(),
+        clean_content_tags=set(DROPPED),
         attributes={"*": set(_READ.split())},
         url_schemes=set(_SCHEMES.split()),
         link_rel=None,
@@ -101,3 +123,30 @@ def label_and_value(node: Node) -> list[Node | str]:
             parted.append(" ")
         parted.append(child)
     return parted
+
+
+def says(node: Node) -> bool:
+    """Is there anything in it that becomes text?"""
+    if node.tag in PLAYERS:
+        return True
+    said = [bool(child.strip()) if isinstance(child, str) else says(child) for child in node.children]
+    return any(said) and node.tag not in OUT and node.tag not in UNSAID
+
+
+def is_block(tag: str) -> bool:
+    return tag in BLOCKS or tag in WRAPPERS or tag in PLAYERS or tag in HEADINGS or tag in RENAMED
+
+
+def is_figure(node: Node) -> bool:
+    return node.tag == "figure" or "wp-caption" in node.attributes.get("class", "").split()
+
+
+def captions_of(figure: Node) -> Iterator[Node]:
+    """Its own, not those of figures in it."""
+    for child in figure.children:
+        if isinstance(child, Node) and not is_figure(child):
+            is_caption = child.tag == "figcaption" or "wp-caption-text" in child.attributes.get("class", "").split()
+            if is_caption or is_credit(child):
+                yield child
+            else:
+                yield from captions_of(child)

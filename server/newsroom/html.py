@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from html import escape
 from typing import NamedTuple
 
-from .elsewhere import HEADINGS, OUT, PLAYERS, RENAMED, UNSAID, WRAPPERS, formula, label_and_value, read
+from . import elsewhere
+from .elsewhere import HEADINGS, OUT, PLAYERS, RENAMED, UNSAID, WRAPPERS, read, says
 from .model import Image
-from .pictures import address_of, credit_of, is_credit, picture_of
-from .safe import BLOCKS, MARKS, absolute, is_allowed, is_link
+from .pictures import address_of, credit_of, picture_of
+from .safe import BLOCKS, MARKS, absolute, attributes_of, is_link, tag_with
 from .tree import Node
 
 
@@ -42,17 +43,22 @@ def take(html: str, deepest: int, resolve: Callable[[str], str | None] | None = 
     if root is None:
         return None
     writer = _Writer(resolve or (lambda address: None))
+    writer.notes += [Note(tag, f"{tag} left out") for tag in elsewhere.dropped(html)]
     writer.flow(root.children, (), False, {})
     writer.end()
     return Taken("".join(writer.out), writer.images, writer.notes)
 
 
 class _Mark(NamedTuple):
-    """An inline element around what is written; two of the same look are still two."""
+    """An inline element around what is written; two of the same look are still two.
+
+    `is_split`: a link around blocks. It is opened by a word only, or a block without one would keep an empty link.
+    """
 
     tag: str
     opening: str
     node: Node
+    is_split: bool = False
 
 
 Marks = tuple[_Mark, ...]
@@ -95,24 +101,26 @@ class _Writer:
         self._start, self._is_said = -1, False
 
     def text(self, text: str, marks: Marks, bare: bool, direction: Direction) -> None:
-        self._begin(marks, bare, direction)
+        self._begin(marks, bare, direction, text.isspace())
         if self._is_parted and self._is_said and self._between and not self.out[-1].endswith(self._between):
             self.out.append(self._between)
         self._is_parted = False
         self._is_said = self._is_said or not text.isspace()
         self.out.append(escape(text, quote=False))
 
-    def _begin(self, marks: Marks, bare: bool, direction: Direction) -> None:
+    def _begin(self, marks: Marks, bare: bool, direction: Direction, is_blank: bool) -> None:
         if self._start < 0:
             self._start = len(self.out)
             self._closing = "" if bare or self._between else "</p>"
             if self._closing:
-                self.out.append(_tag("p", direction))
+                self.out.append(tag_with("p", direction))
         same = 0
         while same < min(len(marks), len(self._opened)) and marks[same].node is self._opened[same].node:
             same += 1
         self._close_marks(same)
         for mark in marks[same:]:
+            if mark.is_split and is_blank:
+                break
             self.out.append(mark.opening)
             self._opened.append(mark)
 
@@ -142,7 +150,7 @@ class _Writer:
         if id(node) in self._captions:
             pass
         elif tag == "br":
-            self._begin(marks, bare, direction)
+            self._begin(marks, bare, direction, True)
             self.out.append("<br>")
         elif tag == "img":
             self._picture(node, marks, bare, direction)
@@ -154,8 +162,9 @@ class _Writer:
             pass
         elif tag == "a":
             self._link(node, marks, bare, direction)
-        elif tag in MARKS and (tag != "span" or _kept(node, "span")):
-            self.flow(node.children, (*marks, _Mark(tag, _tag(tag, _kept(node, tag)), node)), bare, direction)
+        elif tag in MARKS and (tag != "span" or attributes_of(node, "span")):
+            mark = _Mark(tag, tag_with(tag, attributes_of(node, tag)), node)
+            self.flow(node.children, (*marks, mark), bare, direction)
         elif tag in WRAPPERS:
             self._wrapper(node, marks, bare, direction)
         elif tag in BLOCKS or tag in HEADINGS:
@@ -174,19 +183,20 @@ class _Writer:
         is_box = node.tag in ("button", "label")
         if is_box:
             self.text(" ", marks, bare, direction)
-        self.flow(formula(node) if node.tag == "math" else node.children, marks, bare, direction)
+        self.flow(elsewhere.formula(node) if node.tag == "math" else node.children, marks, bare, direction)
         if is_box:
             self.text(" ", marks, bare, direction)
 
     def _wrapper(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         if node.tag == "form":
             self._left("form", "form left out, its text kept")
-        if _is_figure(node):
+        if elsewhere.is_figure(node):
             self._figure(node, marks, direction)
             return
-        own = {**direction, **{name: value for name, value in _kept(node, "p").items() if name in ("dir", "lang")}}
+        given = attributes_of(node, "p")
+        own = {**direction, **{name: given[name] for name in ("dir", "lang") if name in given}}
         self._apart()
-        self.flow(label_and_value(node), marks, False, own)
+        self.flow(elsewhere.label_and_value(node), marks, False, own)
         self._apart()
 
     def _block(self, tag: str, node: Node, marks: Marks, direction: Direction) -> None:
@@ -197,7 +207,7 @@ class _Writer:
         elif tag == "hr":
             self.out.append("<hr>")
         else:
-            with self._inside(tag, {**direction, **_kept(node, tag)}):
+            with self._inside(tag, {**direction, **attributes_of(node, tag)}):
                 if tag in ("ul", "ol"):
                     self._items(node, marks)
                 elif tag == "dl":
@@ -205,26 +215,36 @@ class _Writer:
                 elif tag == "table":
                     self._rows(node, marks)
                 elif tag in ("h4", "h5", "pre"):
+                    begin = len(self.out)
                     self._between = "\n" if tag == "pre" else " "
-                    self.flow(_without_first_line_end(node) if tag == "pre" else node.children, marks, True, {})
+                    self.flow(node.children, marks, True, {})
                     self.end()
                     self._between = ""
+                    if tag == "pre":
+                        self._drop_line_ends(begin)
                 else:
                     self.flow(node.children, marks, tag != "blockquote", {})
 
     @contextmanager
     def _inside(self, tag: str, attributes: dict[str, str]) -> Iterator[None]:
-        self.out.append(_tag(tag, attributes))
+        self.out.append(tag_with(tag, attributes))
         yield
         self.end()
         self.out.append(f"</{tag}>")
+
+    def _drop_line_ends(self, begin: int) -> None:
+        """A parser drops one right behind `<pre>`, so a text that begins with one would lose it next time."""
+        while begin < len(self.out) and not self.out[begin].lstrip("\n"):
+            del self.out[begin]
+        if begin < len(self.out):
+            self.out[begin] = self.out[begin].lstrip("\n")
 
     def _items(self, node: Node, marks: Marks) -> None:
         for child in node.children:
             if isinstance(child, str) and child.isspace():
                 self.out.append(child)
             elif isinstance(child, Node) and child.tag == "li":
-                with self._inside("li", _kept(child, "li")):
+                with self._inside("li", attributes_of(child, "li")):
                     self.flow(child.children, marks, True, {})
             elif isinstance(child, Node) and child.tag in ("ul", "ol", "menu", "dir") and self._reopens("</li>"):
                 self._element(child, marks, True, {})
@@ -251,7 +271,7 @@ class _Writer:
                 self._terms(child, marks)
             else:
                 tag = child.tag if isinstance(child, Node) and child.tag in ("dt", "dd") else ""
-                with self._inside(tag or "dd", _kept(child, tag) if tag and isinstance(child, Node) else {}):
+                with self._inside(tag or "dd", attributes_of(child, tag) if tag and isinstance(child, Node) else {}):
                     self.flow(child.children if tag and isinstance(child, Node) else [child], marks, True, {})
 
     def _rows(self, node: Node, marks: Marks) -> None:
@@ -262,10 +282,10 @@ class _Writer:
                 else:
                     self.flow([child], marks, True, {})
             elif child.tag in ("thead", "tbody", "tfoot", "tr"):
-                with self._inside(child.tag, _kept(child, child.tag)):
+                with self._inside(child.tag, attributes_of(child, child.tag)):
                     self._rows(child, marks)
             elif child.tag in ("td", "th", "caption"):
-                with self._inside(child.tag, _kept(child, child.tag)):
+                with self._inside(child.tag, attributes_of(child, child.tag)):
                     self.flow(child.children, marks, True, {})
             else:
                 self._element(child, marks, True, {})
@@ -273,10 +293,10 @@ class _Writer:
     def _figure(self, node: Node, marks: Marks, direction: Direction) -> None:
         """Pictures leave it, and its caption goes with the first; what is left stays a figure if it has a caption."""
         self.end()
-        captions = list(_captions(node))
+        captions = list(elsewhere.captions_of(node))
         self._captions |= {id(part) for part in captions}
         begin, pictures = len(self.out), len(self.images)
-        with self._inside("figure", {**direction, **_kept(node, "figure")}):
+        with self._inside("figure", {**direction, **attributes_of(node, "figure")}):
             body = len(self.out)
             self.flow(node.children, marks, False, {})
             self.end()
@@ -286,10 +306,10 @@ class _Writer:
                 self._caption(captions, pictures)
             for part in () if moved else captions:
                 if is_left:
-                    with self._inside("figcaption", _kept(part, "figcaption")):
+                    with self._inside("figcaption", attributes_of(part, "figcaption")):
                         self.flow(part.children, marks, True, {})
                 else:
-                    self.flow(part.children, marks, False, {**direction, **_kept(part, "p")})
+                    self.flow(part.children, marks, False, {**direction, **attributes_of(part, "p")})
         if not is_left or moved or not captions:  # no figure: what it holds stands for itself
             self.out[begin] = ""
             self.out[-1] = ""
@@ -321,8 +341,8 @@ class _Writer:
             self._left(node.tag, f"{node.tag} left out: it has no address that can be linked")
             return
         self._left(node.tag, f"{node.tag} became a link to {where[:80]}")
-        outside = tuple(mark for mark in marks if mark.tag != "a")
-        link = _Mark("a", _tag("a", {"href": where}), node)
+        outside = _outside_links(marks)
+        link = _Mark("a", tag_with("a", {"href": where}), node)
         self._apart()
         self.text(title or re.sub(r"^https?://(www\.)?", "", where), (*outside, link), bare, direction)
         self._apart()
@@ -330,18 +350,19 @@ class _Writer:
     def _link(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         given = node.attributes.get("href", "")
         where = self._resolve(given) or absolute(given)
-        if is_link(where) and (node.text().strip() or any(part.tag in PLAYERS for part in node.elements())):
-            opening = _tag("a", {"href": where, **_kept(node, "span")})
-            marks = (*marks, _Mark("a", opening, node))
+        if is_link(where) and says(node):
+            opening = tag_with("a", {"href": where, **attributes_of(node, "span")})
+            is_split = any(elsewhere.is_block(part.tag) for part in node.elements())
+            marks = (*_outside_links(marks), _Mark("a", opening, node, is_split))
         elif is_link(where):
             pictures = [picture_of(part) for part in node.elements() if part.tag == "img"]
             if not any(
                 isinstance(one, Image) and one.url.partition("?")[0] == where.partition("?")[0] for one in pictures
             ):
                 self._left("link", f"link to {where[:80]} left out: it has no text")
-        elif given and node.text().strip():
+        elif given and says(node):
             self._left("link", f"link to {given[:80]} left out, its text kept")
-        elif not given and node.text().strip() and not node.attributes.keys() & {"name", "id"}:
+        elif not given and says(node) and not node.attributes.keys() & {"name", "id"}:
             self._left("link", "link without a known address left out, its text kept")
         self.flow(node.children, marks, bare, direction)
 
@@ -362,30 +383,5 @@ class _Writer:
         self.notes.append(Note(kind, text))
 
 
-def _tag(tag: str, attributes: dict[str, str]) -> str:
-    return "".join([f"<{tag}", *(f' {name}="{escape(value)}"' for name, value in attributes.items()), ">"])
-
-
-def _kept(node: Node, tag: str) -> dict[str, str]:
-    return {name: value for name, value in node.attributes.items() if name != "href" and is_allowed(tag, name, value)}
-
-
-def _is_figure(node: Node) -> bool:
-    return node.tag == "figure" or "wp-caption" in node.attributes.get("class", "").split()
-
-
-def _captions(figure: Node) -> Iterator[Node]:
-    """Its own, not those of figures in it."""
-    for child in figure.children:
-        if isinstance(child, Node) and not _is_figure(child):
-            is_caption = child.tag == "figcaption" or "wp-caption-text" in child.attributes.get("class", "").split()
-            if is_caption or is_credit(child):
-                yield child
-            else:
-                yield from _captions(child)
-
-
-def _without_first_line_end(node: Node) -> list[Node | str]:
-    """A parser drops one right behind `<pre>`, so a text that begins with one would lose it next time."""
-    first = node.children[0] if node.children else None
-    return [first.lstrip("\n"), *node.children[1:]] if isinstance(first, str) else node.children
+def _outside_links(marks: Marks) -> Marks:
+    return tuple(mark for mark in marks if mark.tag != "a")

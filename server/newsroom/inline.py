@@ -20,7 +20,7 @@ from markdown_it.token import Token
 
 # What is behind the host may hold anything but white space, "<", and the punctuation that East Asian and quoted text
 # puts behind an address.
-_REST = '(?:[/?#][^\\s<>"\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uffef“”„‘‚«»‹›…]*)?'
+_REST = '(?:[/?#][^\\s<>`\\\\"\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uffef“”„‘‚«»‹›…]*)?'
 _HOST = r"[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*"
 _HTTP = re.compile(rf"://(?:{_HOST}|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?(?![@:\w]){_REST}", re.I)
 _WWW = re.compile(rf"(?<![\w.@/:-])www\.(?=[\w-]+\.){_HOST}(?::[0-9]{{1,5}})?(?![@:\w]){_REST}", re.I)

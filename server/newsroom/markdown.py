@@ -150,6 +150,8 @@ class _Taming:
 
         at = 0
         for start, end in www(text):
+            if not is_link(f"https://{text[start:end]}"):
+                continue
             self._spend(text[start:end])
             yield _text(text[at:start])
             yield from _link(f"https://{text[start:end]}", text[start:end])

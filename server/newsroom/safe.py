@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported at the first body: a command line that renders nothing starts without it
     from nh3 import Cleaner
+
+    from .tree import Node
 
 LINK_CHARS = 2_048
 BLOCKS = frozenset("p h4 h5 pre blockquote ul ol li dl dt dd table caption thead tbody tfoot tr th td".split())
@@ -71,6 +74,14 @@ def is_allowed(tag: str, name: str, value: str) -> bool:
     if name not in ATTRIBUTES["*"] and name not in ATTRIBUTES.get(tag, ()):
         return False
     return is_link(value) if name in ("href", "cite") else bool(_VALUES[name].fullmatch(value))
+
+
+def tag_with(tag: str, attributes: dict[str, str]) -> str:
+    return "".join([f"<{tag}", *(f' {name}="{escape(value)}"' for name, value in attributes.items()), ">"])
+
+
+def attributes_of(node: Node, tag: str) -> dict[str, str]:
+    return {name: value for name, value in node.attributes.items() if name != "href" and is_allowed(tag, name, value)}
 
 
 def sanitised(html: str) -> str:

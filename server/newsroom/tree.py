@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import unescape
 
 VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-RAW = frozenset("script style iframe noembed noframes noscript xmp plaintext".split())  # hold text, not tags
+RAW = frozenset("iframe noembed noframes noscript xmp".split())  # hold text, not tags, up to their first end tag
 _PIECE = re.compile(r'<(/?)([a-z][^\s/>]*)((?:\s[^\s="<>]+="[^"]*")*)>|([^<]+|<)')
 _ATTRIBUTE = re.compile(r'\s([^\s="<>]+)="([^"]*)"')
 

@@ -108,6 +108,13 @@ def test_what_html_says_is_kept(html: str, kept: str | None, text: str) -> None:
     assert clean(made.html) == made.html
 
 
+@pytest.mark.parametrize(
+    "html", ["<pre>\n\n<pre>\n\nx<pre>\n\n", "<pre>\n\n\nx</pre>", "<pre><b>\n\nx</b></pre>", "<pre>\n\n</pre>"]
+)
+def test_preformatted_text_is_stable(html: str) -> None:
+    assert clean(clean(html)) == clean(html)
+
+
 LOST = [
     ('<iframe src="//v.example/1" title="Speech"></iframe>', ["iframe became a link to https://v.example/1"]),
     ("<iframe srcdoc=x></iframe>", ["iframe left out: it has no address that can be linked"]),
@@ -209,6 +216,7 @@ def test_plain_text_keeps_its_lines(text: str, html: str) -> None:
         ("dead.It is a.py, a@www.b.c, xhttps://a.b, www.a", "<p>dead.It is a.py, a@www.b.c, xhttps://a.b, www.a</p>"),
         ("`www.a.example` [www.a.example](/b)", f"<p><code>www.a.example</code> {link('/b', 'www.a.example')}</p>"),
         ("[](/x)", f"<p>{link('/x', '/x')}</p>"),
+        ("www.a.example/b\\\\c", f"<p>{link('https://www.a.example/b', 'www.a.example/b')}\\c</p>"),
         ("~~old~~ new", "<p><del>old</del> new</p>"),
         ("**你好。**世界 **“x”**世 **a.**b", "<p><strong>你好。</strong>世界 <strong>“x”</strong>世 **a.**b</p>"),
         ("|a|b|\n|-|-:|\n|1|2|", "<table>\n<thead>\n<tr>\n<th>a</th>\n<th align=\"right\">b</th>\n</tr>\n</thead>\n"
