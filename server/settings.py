@@ -75,7 +75,7 @@ class Settings:
     snapshot_bytes: int = _number(512 * 1024, 4096, 64 * 1024 * 1024, "largest posts part of a snapshot, in bytes")
     ring_events: int = _number(1000, 1, 1_000_000, "events a worker keeps per story for resuming readers")
     ring_bytes: int = _number(4 * 1024 * 1024, 65536, 1 << 32, "the same in bytes, whichever is reached first")
-    beat_s: float = _number(20, 1, 60, "seconds of silence before a beat; it leaves within 5 s more")
+    beat_s: float = _number(20, 1, 25, "seconds of silence before a beat; it leaves within 5 s more")
     send_timeout_s: float = _number(30, 1, 600, "seconds a reader may take none of its bytes before it is cut off")
     idle_story_s: float = _number(60, 1, 86400, "seconds a story without readers stays in memory")
     seen_readers: int = _number(1000, 1, 1_000_000, "readers that report painting; above, each does with this share")

@@ -38,8 +38,8 @@ def test_the_data_home_follows_the_desktop_s_rules() -> None:
     [
         ("STOPPRESS_PORT", "http", "whole number"),
         ("STOPPRESS_PORT", "65536", "from 0 to 65,535"),
-        ("STOPPRESS_BEAT_S", "nan", "from 1 to 60"),
-        ("STOPPRESS_BEAT_S", "inf", "from 1 to 60"),
+        ("STOPPRESS_BEAT_S", "nan", "from 1 to 25"),
+        ("STOPPRESS_BEAT_S", "inf", "from 1 to 25"),
         ("STOPPRESS_BACKLOG", "1.5", "whole number"),
         ("STOPPRESS_BACKLOG", "0", "from 1"),
         ("STOPPRESS_LOG_FORMAT", "xml", "one of text, json"),
