@@ -411,17 +411,6 @@ def test_a_port_that_is_taken_is_named(process):
     assert "--port" in said
 
 
-def test_a_cold_post_is_quick(story, process, measured):
-    """Generous, for busy machines; the real figure is printed."""
-    times = []
-    for _ in range(3):
-        began = time.monotonic()
-        ended(process("post", story, "--headline", "h", "--body", "b"))
-        times.append(time.monotonic() - began)
-    measured(f"cold `stoppress post`: {min(times) * 1000:.0f} ms")
-    assert min(times) < 2.0
-
-
 def test_a_post_imports_no_web(story, env):
     script = (
         "import sys; from stoppress.cli.main import cli;"
