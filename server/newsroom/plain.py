@@ -111,9 +111,7 @@ class _Reader:
         cells = []
         for cell in node.children:
             if isinstance(cell, Node):
-                inner = _Reader()
-                inner.walk(cell)
-                cells.append(" ".join(inner.text().split("\n")).replace("  ", " "))
+                cells.append(_SPACE.sub(" ", _said(cell)))
         self._part(1)
         self._words(" · ".join(cell for cell in cells if cell))
         self._part(1)
@@ -125,9 +123,7 @@ class _Reader:
             if isinstance(child, str):
                 continue
             if child.tag == "dd" and before:
-                said = _Reader()
-                said.walk(child)
-                text = said.text()
+                text = _said(child)
                 mark = "; " if before == "dd" else " " if self._ends_with(":") else ": "
                 if text:
                     self._gap, self._lead = 0, ""
@@ -140,6 +136,15 @@ class _Reader:
 
     def _ends_with(self, mark: str) -> bool:
         return bool(self._out) and self._out[-1].rstrip().endswith(mark)
+
+
+def _said(node: Node) -> str:
+    """The text of a node that stands for itself."""
+    if all(isinstance(child, str) for child in node.children):
+        return _SPACE.sub(" ", node.text()).strip()
+    reader = _Reader()
+    reader.walk(node)
+    return reader.text()
 
 
 def _numbers(node: Node) -> Iterator[str]:
