@@ -8,6 +8,7 @@ from typing import Any
 from .tally import KEPT_AWAY, Tally
 
 LOST_SHARE, LOST_LEAST = 0.25, 20  # of the readers of the last minute: fewer come and go by themselves
+GONE_SHARE = 0.05  # the same after a worker died: most of them come back within seconds
 CUT_SHARE, CUT_LEAST = 0.01, 10  # of all: some lines are always slow
 RECENT_MS = 60_000
 TOGETHER_MS = 5_000  # bursts of several workers that are no further apart are one
@@ -21,13 +22,15 @@ def health(
     now_ms: int,
     *,
     peak: int,
+    gone: bool,
     missing: Iterable[str],
     behind: float,
 ) -> dict[str, Any]:
-    """`sample`: of all workers. `peak`: most readers in the last minute; `missing`: names of workers that should run;
+    """`sample`: of all workers. `peak`: most readers in the last minute, in which a worker with readers died if `gone`.
+    `missing`: names of workers that should run;
     `behind`: share of readers that have been behind the newest event for seconds."""
     recent = [one for one in incidents if now_ms - one["until_ms"] < RECENT_MS]
-    found = [*_store(sample), *_workers(sample, missing), *_readers(sample, recent, peak, behind)]
+    found = [*_store(sample), *_workers(sample, missing), *_readers(sample, recent, peak, gone, behind)]
     words = found[0] if found else (REACHED if sample["readers"] else NOBODY)
     return {"reached": not found, "text": words, "troubles": found}
 
@@ -51,11 +54,14 @@ def _workers(sample: Mapping[str, Any], missing: Iterable[str]) -> Iterable[str]
         yield f"Worker {name} does not run"
 
 
-def _readers(sample: Mapping[str, Any], recent: list[Mapping[str, Any]], peak: int, behind: float) -> Iterable[str]:
+def _readers(
+    sample: Mapping[str, Any], recent: list[Mapping[str, Any]], peak: int, gone: bool, behind: float
+) -> Iterable[str]:
     readers = sample["readers"]
     lost = peak - readers
     is_draining = any(worker.get("is_draining") for worker in sample["workers"].values())
-    if lost >= max(LOST_LEAST, LOST_SHARE * peak) and not is_draining:
+    least = max(1, GONE_SHARE * peak) if gone else max(LOST_LEAST, LOST_SHARE * peak)
+    if lost >= least and not is_draining:
         yield f"{lost:,} of {peak:,} readers lost in the last minute"
     away = sum(one["count"] for one in recent if one["kind"] == "refusals" and one["reason"] in KEPT_AWAY)
     if away:

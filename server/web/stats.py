@@ -78,6 +78,7 @@ class Board:
         self._heard: dict[str, Heard] = {}
         self._raw: dict[str, bytes] = {}
         self._turn = asyncio.Event()
+        self._due = asyncio.Event()  # the other nodes are to be told
         self._past: deque[tuple[float, dict[str, int]]] = deque([(time.monotonic(), {})])
         self._totals: deque[int] = deque(maxlen=PEAK)
         self._incidents: deque[dict[str, Any]] = deque(maxlen=MOST_INCIDENTS)
@@ -94,6 +95,7 @@ class Board:
                 self.refresh()
                 turn, self._turn = self._turn, asyncio.Event()
                 turn.set()
+                self._due.set()
                 if self._lifeline:
                     self._lifeline.tell(orjson.dumps(self._own))
                 await asyncio.sleep(EVERY_S - time.time() % EVERY_S)
@@ -102,7 +104,8 @@ class Board:
 
     async def _gossip(self) -> None:
         while True:
-            await self._turn.wait()
+            await self._due.wait()
+            self._due.clear()
             await self._tell(self._own)
             if self.address:
                 await announce(self._store, self.address)
@@ -111,6 +114,7 @@ class Board:
         """Readers are served at `address`, or at the public one; known from now on until this worker ends."""
         self.address = self._store.settings.public_url or address
         await announce(self._store, self.address)
+        self.refresh()  # with what the other nodes have told by now: the first who asks shall not be told less
 
     async def goodbye(self) -> None:
         """The others need not wait for this worker."""
@@ -140,7 +144,8 @@ class Board:
         self._behind = self._behind + 1 if whole["at_head"] < 1 - BEHIND_SHARE else 0
         behind = 1 - whole["at_head"] if self._behind >= BEHIND else 0
         peak = self._peak(now_ms, others.values())
-        found = health(whole, incidents, now_ms, peak=peak, missing=self._absent(), behind=behind)
+        gone = any(told["gone"] for told in [self._own, *others.values()])
+        found = health(whole, incidents, now_ms, peak=peak, gone=gone, missing=self._absent(), behind=behind)
         self.latest = {**whole, "health": found, "incidents": [_public(one) for one in incidents]}
 
     def workers_here(self) -> list[dict[str, Any]]:
@@ -170,6 +175,7 @@ class Board:
             "cpu_s": time.process_time(),
             "resident_bytes": resident_bytes(),
             "peak": max(self._totals, default=0),
+            "gone": self._gone(now_ms),
             "incidents": [*self._incidents, *map(self._incident, self._hub.tally.under_way)],
             "unknown": {id: _last(heard.told) for id, heard in self._silent()},
         }
@@ -250,8 +256,11 @@ class Board:
 
     def _peak(self, now_ms: int, others: Iterable[dict[str, Any]]) -> int:
         """Most readers in the last minute; of those that one who died had, the supervisor knows."""
-        gone = sum(event["readers"] for event in self._events() if now_ms - event["at_ms"] < PEAK * 1000)
-        return max(gone, *self._totals, *(told["peak"] for told in others))
+        return max(self._gone(now_ms), *self._totals, *(told["peak"] for told in others))
+
+    def _gone(self, now_ms: int) -> int:
+        """Readers of workers of this node that died in the last minute."""
+        return sum(event["readers"] for event in self._events() if now_ms - event["at_ms"] < PEAK * 1000)
 
     def _absent(self) -> list[str]:
         """Places of this node where no worker has lived for a while."""
@@ -271,12 +280,15 @@ class Board:
             if told.get("bye"):
                 self._heard.pop(worker, None)
                 return
+            if told.get("hello"):  # somebody has just begun to listen
+                self._due.set()
+                return
             if self._lifeline and (told["node"] == self.node) != is_of_node:
                 return  # of those of this node the supervisor knows more
             list(families([told]))
             whole, members = merged(0, {worker: told}, told["unknown"]), frozenset(told["members"])
             incidents = joined(self._hub.tally, told["incidents"])
-            health(whole, incidents, 0, peak=told["peak"] + 0, missing=(), behind=0)
+            health(whole, incidents, 0, peak=told["peak"] + 0, gone=bool(told["gone"]), missing=(), behind=0)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return
         if not is_of_node:  # whom its node does not name any more is dead
@@ -300,6 +312,8 @@ class Board:
                     while message := await heard.get_message(timeout=SILENT * EVERY_S):
                         if message["type"] == "message":
                             self.hear(message["data"])
+                        else:  # from here on nothing is missed
+                            await self._tell({"worker": self.worker, "hello": True})
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(EVERY_S)
             finally:

@@ -34,7 +34,7 @@ def judged(
     *workers: dict[str, Any], unknown: tuple = (), peak: int = 0, incidents: tuple = (), **more: Any
 ) -> list[str]:
     whole = merged(NOW, {one["worker"]: one for one in workers}, dict(unknown))
-    more = {"missing": (), "behind": 0, **more}
+    more = {"gone": False, "missing": (), "behind": 0, **more}
     found = health(whole, incidents, NOW, peak=peak, **more)
     assert found["reached"] == (not found["troubles"])
     return [found["text"], *found["troubles"][1:]]
@@ -81,6 +81,12 @@ def test_a_worker_that_does_not_answer_is_named_as_short_as_can_be() -> None:
 )
 def test_half_of_the_readers_lost(peak: int, now: int, says: str) -> None:
     assert judged(told("w1", now), peak=peak) == [says]
+
+
+def test_few_that_a_dead_worker_had_are_said_too_until_they_are_back() -> None:
+    assert judged(told("w1", 34), peak=50, gone=True) == ["16 of 50 readers lost in the last minute"]
+    assert judged(told("w1", 0), peak=1, gone=True) == ["1 of 1 readers lost in the last minute"]
+    assert judged(told("w1", 3900), peak=4000, gone=True) == ["Readers are reached"]
 
 
 def test_who_is_told_to_come_back_is_not_lost() -> None:

@@ -28,6 +28,7 @@ from stoppress.hub.reader import Reader
 from stoppress.hub.stats import Histogram
 from stoppress.settings import Settings
 from stoppress.store.store import Store
+from stoppress.tasks import end
 from stoppress.transport.worker import Duty, Lifeline
 from stoppress.web import stats
 from story_model import Editor
@@ -386,6 +387,25 @@ async def test_the_readers_of_one_worker_alone_that_is_killed_are_known_to_its_s
     second(new)
     assert seen(new)[2] == "3,000 of 4,000 readers lost in the last minute"
     assert [one["text"] for one in new.latest["incidents"]] == ["One ended"]
+
+
+async def test_who_starts_is_told_at_once_what_the_other_nodes_have(store, until):
+    """Not at their next turn, a second later: it is asked before."""
+    far, new = stats.Board(Hub(), store, "far"), stats.Board(Hub(), store, "new")
+    reader_of(far._hub, 40)
+    far.refresh()
+    tasks = [asyncio.create_task(work()) for work in (far._listen, far._gossip)]  # its own turns do not come
+
+    async def listens_far() -> bool:
+        ((_, count),) = await store.client.pubsub_numsub(f"{store.settings.prefix}:workers")
+        return count == 1
+
+    await until(listens_far)
+    tasks.append(asyncio.create_task(new._listen()))
+    await until(lambda: "far" in new._heard)
+    await new.announce("http://127.0.0.1:1")
+    assert new.latest["readers"] == 40
+    await end(tasks)
 
 
 async def test_a_worker_that_was_stopped_itself_calls_nobody_silent(store, settings):
