@@ -37,7 +37,9 @@ def posts() -> dict[str, dict[str, Any]]:
 
 
 def test_the_backlog_is_a_day_that_ends_now() -> None:
-    head, entries = check_file(script.SLUG, script.backlog(NOW))
+    file = check_file(script.SLUG, script.backlog(NOW))
+    head, entries = file.head, file.entries
+    assert not file.ids
     assert head is not None
     assert head.pinned == "what-we-know"
     assert len(entries) >= 20
