@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .tally import KEPT_AWAY, Tally
+from .tally import KEPT_AWAY, TOLD, Tally
 
 LOST_SHARE, LOST_LEAST = 0.25, 20  # of the readers of the last minute: fewer come and go by themselves
 GONE_SHARE = 0.05  # the same after a worker died: most of them come back within seconds
@@ -97,7 +97,7 @@ def joined(tally: Tally, parts: Iterable[Mapping[str, Any]]) -> list[dict[str, A
             (
                 one
                 for one in reversed(found)
-                if one["kind"]
+                if one["kind"] in TOLD
                 and (one["kind"], one["reason"]) == (part["kind"], part["reason"])
                 and part["at_ms"] - one["until_ms"] <= TOGETHER_MS
                 and part["worker"] not in one["workers"]

@@ -94,6 +94,8 @@ class Tally:
 
     def sentence(self, key: Key, count: int, span_ms: int, names: Mapping[str, int] | None = None) -> str:
         what, why = key
+        if what == "silence":
+            return f"The store was not heard for {max(1, round(span_ms / 1000))} s"
         noun = _NOUNS[what] if count == 1 else f"{_NOUNS[what]}s"
         span = f" in {max(1, round(span_ms / 1000))} s" if count > 1 else ""
         if what == "wrong_tokens":
@@ -112,6 +114,9 @@ _NOUNS = {
     "rude": "reader",
     "wrong_tokens": "wrong token",
 }
+
+
+TOLD = frozenset({*_NOUNS, "silence"})  # what `sentence` has words for
 
 
 def _from(names: Mapping[str, int]) -> str:

@@ -339,7 +339,11 @@ class Workers:
         del self._events[:-EVENTS]
 
     def _tell_node(self) -> None:
-        told = {"workers": {worker.id: worker.slot.name for worker in self._workers}, "events": self._events}
+        told = {
+            "workers": {worker.id: worker.slot.name for worker in self._workers},
+            "ready": [worker.slot.name for worker in self._workers if worker.is_ready],
+            "events": self._events,
+        }
         for worker in self._workers:
             worker.channel.send(said.NODE, json.dumps(told).encode())
 

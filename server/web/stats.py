@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from redis.exceptions import RedisError
 
-from ..hub.health import health, joined
+from ..hub.health import TOGETHER_MS, health, joined
 from ..hub.hub import Hub
 from ..hub.merge import LATENCIES, merged
 from ..hub.stats import Histogram
@@ -42,7 +42,7 @@ SETTLED_S = 1.5  # others' samples are up to a second old; who lacks what is old
 PEAK = 60  # samples
 BEHIND_SHARE = 0.1
 BEHIND = 5  # samples, then who is behind is no longer just being written to
-MISSING = 10  # samples, in which a worker may start
+MISSING = 5  # samples, in which a worker may start
 KEPT_MS = 900_000
 MOST_HEARD = 10_000
 MOST_INCIDENTS = 20
@@ -200,7 +200,7 @@ class Board:
         """The store was away: the relay has logged it, and who looks later shall see it too."""
         since, self._stale_since = self._stale_since, self._hub.stale_since
         if since is not None and self._stale_since is None:
-            text = f"The store was not heard for {max(1, round((now_ms - since) / 1000))} s"
+            text = self._hub.tally.sentence(("silence", ""), 1, now_ms - since)
             self._incidents.append(incident("silence", text, since, now_ms, worker=self.worker))
 
     def _incident(self, burst: Burst) -> dict[str, Any]:
@@ -259,13 +259,19 @@ class Board:
         return max(self._gone(now_ms), *self._totals, *(told["peak"] for told in others))
 
     def _gone(self, now_ms: int) -> int:
-        """Readers of workers of this node that died in the last minute."""
-        return sum(event["readers"] for event in self._events() if now_ms - event["at_ms"] < PEAK * 1000)
+        """Readers of workers of this node that died in the last minute, of those together that died together: whoever
+        came back, and lost another worker later, is one reader."""
+        died = [event for event in self._events() if now_ms - event["at_ms"] < PEAK * 1000]
+        together = (
+            sum(event["readers"] for event in died if 0 <= event["at_ms"] - first["at_ms"] <= TOGETHER_MS)
+            for first in died
+        )
+        return max(together, default=0)
 
     def _absent(self) -> list[str]:
-        """Places of this node where no worker has lived for a while."""
+        """Places of this node where no worker has been ready for a while; one that dies at each start never is."""
         wanted = self._lifeline.duty.settings.workers if self._lifeline else 0
-        held = set(self._members().values())
+        held = set(self._lifeline.node.get("ready", [])) if self._lifeline else set()
         empty = [name for name in (f"w{n}" for n in range(1, wanted + 1)) if name not in held]
         self._missing = {name: self._missing.get(name, 0) + 1 for name in empty}
         return [name for name, times in self._missing.items() if times > MISSING]

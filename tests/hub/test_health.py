@@ -136,6 +136,18 @@ def test_bursts_of_several_workers_at_one_time_are_one() -> None:
     ]
 
 
+def test_workers_that_did_not_hear_the_store_together_are_one_silence() -> None:
+    parts = [
+        happened("silence", 1, worker="w1", ago_s=20),
+        happened("silence", 1, worker="w2", ago_s=19),
+        {**happened("frost", 1, worker="w1"), "text": "a kind of another release"},
+        {**happened("frost", 1, worker="w2"), "text": "and once more"},
+    ]
+    found = joined(Tally(), parts)
+    assert [one["text"] for one in found][:2] == ["and once more", "a kind of another release"]
+    assert [(one["workers"], one["text"]) for one in found[2:]] == [(["w1", "w2"], "The store was not heard for 3 s")]
+
+
 def test_one_worker_s_two_bursts_stay_two() -> None:
     parts = [happened("cuts", 500), happened("cuts", 503, ago_s=4)]
     assert [one["count"] for one in joined(Tally(), parts)] == [503, 500]
