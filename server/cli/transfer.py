@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from ..newsroom.errors import TryAgainError
+from ..newsroom.errors import StoppressError, TryAgainError
 from . import visit
 from .asking import copy_input
 from .command import Taught
@@ -90,11 +90,19 @@ def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, k
 
     bar = _Bar()
     with _rereadable(file) as whole:
-        lines = _Lines(lines_from(kind, whole.read()) if kind else lines_of(whole))
+        converted = lines_from(kind, whole.read()) if kind else None
+        if converted and strict:
+            converted.refuse_losses()
+        lines = _Lines(converted or lines_of(whole))
 
         async def act(desk: Desk) -> ImportReport:
             try:
-                return await desk.import_(slug, lines, bar.move, dry_run=dry_run, strict=strict)
+                report = await desk.import_(slug, lines, bar.move, dry_run=dry_run, strict=strict)
+                return converted.report(report) if converted else report
+            except StoppressError as error:
+                if converted:
+                    converted.name(error)
+                raise
             finally:
                 lines.wanted = False
 
@@ -119,7 +127,8 @@ def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, k
 def _tell(report: ImportReport) -> None:
     """What was not kept and what got another id, the first lines of each, then how many more."""
     for told in report.warnings[:SAID]:
-        acknowledge(f"line {told['line']} ({line(told['id'])}): {line(told['text'])}")
+        where = line(told["item"]) if "item" in told else f"line {told['line']} ({line(told['id'])})"
+        acknowledge(f"{where}: {line(told['text'])}")
     if (more := len(report.warnings[SAID:]) + report.more) > 0:
         acknowledge(f"and {more} more; --json names them")
     for given, ours in list(report.ids.items())[:SAID]:

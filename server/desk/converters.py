@@ -1,7 +1,7 @@
-"""Files of other systems as lines to import: a Liveblog 3 post list, a WordPress live blog, an ninjs package.
+"""Files of other systems as lines to import, by kind.
 
-Each converter is a pure function from a file's bytes to the objects of its lines, newest post first. It maps fields
-and invents nothing; what HTML may stay, and what is told of the rest, is decided where every import is checked.
+Each converter is a pure function from a file's bytes to its rows, newest post first. It maps fields and invents
+nothing, and notes each item that finds no place; what HTML may stay is decided where every import is checked.
 """
 
 from __future__ import annotations
@@ -13,65 +13,45 @@ from html import escape, unescape
 from typing import Any
 from xml.etree import ElementTree
 
-import orjson
-
 from ..newsroom.errors import InvalidError
+from ..newsroom.model import NOTE_CHARS
+from ..newsroom.text import Note, from_lines, take
+from .converted import STORY, Converted, Row
+from .foreign import (
+    BLOCK,
+    Line,
+    best_rendition,
+    left_behind,
+    line_of,
+    listed,
+    parse,
+    renditions,
+    rows_with,
+    with_offset,
+)
+from .liveblog3 import liveblog3
 
-Line = dict[str, Any]
+_PICTURES = ("picture", "graphic")
+_PLAYERS = ("video", "audio")
+_CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 _WORDPRESS = "{http://wordpress.org/export/1.2/}"
-_BLOCK = re.compile(r"<(p|div|ul|ol|table|blockquote|figure|h[1-6]|pre|iframe)[\s>]", re.I)
 _CAPTION = re.compile(r"\[caption[^\]]*\]((?:<a\b[^>]*>)?\s*<img\b[^>]*>\s*(?:</a>)?)(.*?)\[/caption\]", re.S)
 _EMBED = re.compile(r"\[embed[^\]]*\]\s*(\S+?)\s*\[/embed\]|^[ \t]*(https?://\S+)[ \t]*$", re.M)
 # "/key" as the plugin keeps it in the text: <span class="liveblog-command type-key">key</span>.
 _KEY = re.compile(r'<span class="liveblog-command type-key">[^<]*</span>|(?<!\S)/key(?!\S)')
-WIDE_PX = 2_000  # a picture's rendition is the widest up to this
 
 
-def liveblog3(file: bytes) -> Iterator[Line]:
-    """The posts of a blog, as Live Blog 3 (Superdesk) answers `/api/client_blogs/ID/posts`, or its themes' `posts`."""
-    value = _json(file)
-    value = value.get("posts", value) if isinstance(value, dict) else value
-    posts = _rows(value.get("_items", []) if isinstance(value, dict) else value, "_id")
-    public = [post for post in posts if not post.get("deleted") and post.get("post_status", "open") == "open"]
-    for post in sorted(public, key=lambda post: (_date(post), post.get("order") or 0), reverse=True):
-        refs = [ref for group in post.get("groups") or [] for ref in group.get("refs") or []]
-        items = [ref["item"] for ref in refs if isinstance(ref.get("item"), dict)]
-        people = [one for one in (post.get("publisher"), post.get("original_creator")) if isinstance(one, dict)]
-        names = [one.get("byline") or one.get("display_name") for one in people]
-        yield _line(
-            id=post["_id"],
-            headline=post.get("headline"),
-            byline=post.get("byline") or next((name for name in names if name), ""),
-            content_html="\n".join(_item(item) for item in items),
-            date_published=_date(post),
-            date_modified=post.get("content_updated_date"),
-            is_key_event=bool(post.get("lb_highlight")),
-            keywords=post.get("tags"),
-        )
-
-
-def _item(item: Line) -> str:
-    """One of the pieces of a Live Blog 3 post: its HTML, or what its `meta` says where it has none."""
-    html = str(item.get("text") or "")
-    meta = item.get("meta") if isinstance(item.get("meta"), dict) else {}
-    address = str(meta.get("original_url") or meta.get("url") or "")
-    if address and address not in unescape(html):
-        html += f'<p><a href="{escape(address)}">{escape(str(meta.get("title") or address))}</a></p>'
-    if item.get("item_type") == "quote" and not html and meta.get("quote"):
-        said = [escape(str(meta.get(name) or "")) for name in ("quote", "credit")]
-        html = "<blockquote>" + "".join(f"<p>{one}</p>" for one in said if one) + "</blockquote>"
-    return html if _BLOCK.search(html) else f"<p>{html}</p>"
-
-
-def wordpress(file: bytes) -> Iterator[Line]:
+def wordpress(file: bytes) -> Iterator[Row]:
     """A live blog of Automattic's plugin: its post in WordPress's export (WXR), or its entries from the REST API."""
     if file.lstrip()[:1] in (b"{", b"["):
-        value = _json(file)
-        entries = _rows(value.get("entries") if isinstance(value, dict) else value, "id")
+        value = parse(file)
+        entries, notes = rows_with("id", value.get("entries") if isinstance(value, dict) else value)
+        if notes:
+            yield Row("", None, tuple(notes))
         told = [_entry(one["id"], one.get("type"), one.get("content") or one.get("render"), one) for one in entries]
     else:
-        post, told = _exported(file)
-        yield {"story": post}
+        story, told = _exported(file)
+        yield story
     # An edit is an entry of its own that replaces an older one; one without text takes that away.
     told.sort(key=lambda entry: (entry["at"], entry["number"]))
     posts: dict[str, Line] = {}
@@ -83,7 +63,7 @@ def wordpress(file: bytes) -> Iterator[Line]:
             entry |= {"id": first["id"], "first": first.get("first", first["at"]), "key": entry["key"] or first["key"]}
             posts[first["id"]] = entry
     for entry in sorted(posts.values(), key=lambda entry: (entry["first"], entry["number"]), reverse=True):
-        yield _line(
+        line = line_of(
             id=entry["id"],
             content_html=_paragraphs(_KEY.sub("", entry["text"])),
             authors=[{"name": name} for name in entry["names"]],
@@ -91,6 +71,7 @@ def wordpress(file: bytes) -> Iterator[Line]:
             date_modified=entry["at"],
             is_key_event=entry["key"],
         )
+        yield Row(entry["id"], line)
 
 
 def _entry(id: Any, kind: Any, text: Any, told: Line) -> Line:
@@ -109,7 +90,7 @@ def _entry(id: Any, kind: Any, text: Any, told: Line) -> Line:
     }
 
 
-def _exported(file: bytes) -> tuple[Line, list[Line]]:
+def _exported(file: bytes) -> tuple[Row, list[Line]]:
     """The first post of a WXR file that has live blog entries (comments of the type `liveblog`)."""
     if b"<!DOCTYPE" in file[:4096] or b"<!ENTITY" in file:
         raise InvalidError("file", "has a document type; an export of WordPress has none")
@@ -120,10 +101,28 @@ def _exported(file: bytes) -> tuple[Line, list[Line]]:
     for item in channel.iter("item"):
         comments = [one for one in item.iter(f"{_WORDPRESS}comment") if _said(one, "comment_type") == "liveblog"]
         if comments:
-            at = _said(item, "post_date_gmt")
-            story = {"headline": (item.findtext("title") or "").strip(), "date_published": _utc(at)}
-            return {name: held for name, held in story.items() if held}, [_comment(one) for one in comments]
+            description, notes = _intro(item.findtext(_CONTENT) or "")
+            headline = (item.findtext("title") or "").strip()
+            at = _utc(_said(item, "post_date_gmt"))
+            story = line_of(headline=headline, description=description, date_published=at)
+            return Row(STORY, {"story": story}, notes), [_comment(one) for one in comments]
     raise InvalidError("file", "has no post with live blog entries (comments of the type liveblog)")
+
+
+def _intro(text: str) -> tuple[str, tuple[Note, ...]]:
+    """The post's own text, as its story's description: what somebody would read aloud, without pictures."""
+    try:
+        taken = take(_paragraphs(text))
+    except InvalidError as error:
+        return "", (Note("intro", f"the post's own text left out: it {error.rule}"),)
+    if len(taken.text) > NOTE_CHARS:
+        told = f"it has {len(taken.text):,} characters, a description up to {NOTE_CHARS:,}"
+        return "", (Note("intro", f"the post's own text left out: {told}"),)
+    notes = [note for note in taken.notes if not note.kept]
+    notes += [Note("img", f"img left out, a description is plain text: {one.url[:200]}") for one in taken.images]
+    if "<a " in taken.html:
+        notes.append(Note("a", "addresses of links left out, a description is plain text"))
+    return taken.text, tuple(notes)
 
 
 def _comment(comment: ElementTree.Element) -> Line:
@@ -152,77 +151,102 @@ def _paragraphs(text: str) -> str:
     text = _CAPTION.sub(r"<figure>\1<figcaption>\2</figcaption></figure>", text.replace("\r\n", "\n"))
     text = _EMBED.sub(lambda found: f'<p><a href="{(where := found[1] or found[2])}">{where}</a></p>', text)
     parts = [part.strip() for part in re.split(r"\n\s*\n", text)]
-    shown = [part if _BLOCK.match(part) else "<p>" + part.replace("\n", "<br>\n") + "</p>" for part in parts if part]
+    shown = [part if BLOCK.match(part) else "<p>" + part.replace("\n", "<br>\n") + "</p>" for part in parts if part]
     return "\n".join(shown)
 
 
-def ninjs(file: bytes) -> Iterator[Line]:
-    """An ninjs 1.x or 2.x package: its texts are the posts. A single text is a package of one."""
-    package = _json(file)
+def ninjs(file: bytes) -> Iterator[Row]:
+    """An ninjs 1.x or 2.x package: its texts, pictures and players are the posts. A single item is a package of one."""
+    package = parse(file)
     if not isinstance(package, dict) or "uri" not in package:
         raise InvalidError("file", "is no ninjs: its object has no uri")
-    inside = _associations(package)
-    texts = [one for one in inside if _bodies(one) or one.get("type") == "text"]
-    if package.get("type") == "composite" and texts:
-        story = {"headline": _value(package, "headline"), "description": _value(package, "description_text")}
-        story |= {"language": package.get("language"), "date_published": _first_date(package)}
-        yield {"story": {name: held for name, held in story.items() if held}}
+    inside = listed(package.get("associations"))
+    items = [one for one in inside if _is_post(one)]
+    if package.get("type") == "composite" and items:
+        headline, description = _value(package, "headline"), _value(package, "description_text")
+        language, at = package.get("language"), _first_date(package)
+        story = line_of(headline=headline, description=description, language=language, date_published=at)
+        others = tuple(_left_out(one) for one in inside if not _is_post(one))
+        yield Row(STORY, {"story": story}, others)
     else:
-        texts = [package]
-    texts = [one for one in texts if one.get("pubstatus", "usable") == "usable"]
-    for text in sorted(texts, key=lambda one: _instant(_first_date(one)), reverse=True):
-        pictures = [one for one in _associations(text) if one.get("type") == "picture" and _renditions(one)]
-        bodies = dict(_bodies(text))
-        html, plain = bodies.get("html", ""), bodies.get("text", "")
-        headline = _value(text, "headline")
-        for picture in pictures:  # what the text shows small and what is attached large is one picture
-            for rendition in _renditions(picture):
-                html = html.replace(escape(rendition["href"]), escape(_rendition(picture)["href"]))
-        html = re.sub(rf"<h1[^>]*>\s*{re.escape(escape(headline, quote=False))}\s*</h1>", "", html, count=1)
-        yield _line(
-            id=text.get("uri"),
-            headline=headline,
-            byline=text.get("by") or text.get("byline"),
-            dateline=text.get("located"),
-            content_html=html,
-            article_body="" if html else plain.removeprefix(f"{headline}\n").strip(),
-            images=[_image(one) for one in pictures],
-            date_published=_first_date(text),
-            date_modified=text.get("versioncreated"),
-            keywords=text.get("keywords"),
-        )
+        items = [package]
+    states = [str(one.get("pubstatus") or "usable") for one in items]
+    if notes := left_behind(state for state in states if state != "usable"):
+        yield Row("", None, tuple(notes))
+    usable = [one for one, state in zip(items, states, strict=True) if state == "usable"]
+    for item in sorted(usable, key=lambda one: _instant(_first_date(one)), reverse=True):
+        yield _post(item)
 
 
-def _image(picture: Line) -> Line:
-    best = _rendition(picture)
-    said = {"caption": _value(picture, "description_text"), "alt": _value(picture, "headline")}
-    said["credit_text"] = picture.get("by") or picture.get("byline") or picture.get("copyrightholder")
-    size = {side: best[side] for side in ("width", "height") if isinstance(best.get(side), int)}
-    return {"url": best["href"], **{name: held for name, held in said.items() if held}, **size}
+def _is_post(item: Line) -> bool:
+    return item.get("type") in ("text", *_PICTURES, *_PLAYERS) or any(_bodies(item))
 
 
-def _rendition(picture: Line) -> Line:
-    known = sorted(_renditions(picture), key=lambda one: one.get("width") or 0)
-    return next((one for one in reversed(known) if (one.get("width") or 0) <= WIDE_PX), known[0])
+def _post(item: Line) -> Row:
+    """A text with what is attached to it; or a picture or player alone, attached to a post of its headline."""
+    alone = item.get("type") in (*_PICTURES, *_PLAYERS)
+    bodies = {} if alone else dict(_bodies(item))
+    html, plain = bodies.get("html", ""), bodies.get("text", "")
+    headline = _value(item, "headline")
+    images: list[Line] = []
+    notes: list[Note] = []
+    players = ""
+    for one in [item] if alone else listed(item.get("associations")):
+        best = best_rendition(one.get("renditions"))
+        if best and one.get("type") in _PICTURES:
+            images.append(_image(one, best))
+            for rendition in renditions(one.get("renditions")):  # shown small and attached large is one picture
+                html = html.replace(escape(rendition["href"]), escape(best["url"]))
+        elif best and one.get("type") in _PLAYERS:
+            if best["url"] not in unescape(html):
+                players += _link(one, best["url"])
+            notes.append(Note(str(one["type"]), f"{one['type']} became a link: {best['url'][:200]}"))
+        else:
+            notes.append(_left_out(one))
+    html = re.sub(rf"<h1[^>]*>\s*{re.escape(escape(headline, quote=False))}\s*</h1>", "", html, count=1)
+    plain = plain.removeprefix(f"{headline}\n").strip()
+    if players:
+        html = (html or from_lines(plain)) + players
+    line = line_of(
+        id=item.get("uri"),
+        headline=headline,
+        byline=item.get("by") or item.get("byline"),
+        dateline=item.get("located"),
+        content_html=html,
+        article_body="" if html else plain,
+        images=images,
+        date_published=_first_date(item),
+        date_modified=with_offset(item.get("versioncreated")),
+        keywords=item.get("keywords"),
+    )
+    name = str(item.get("uri") or headline or "an item without uri")
+    if not {"headline", "content_html", "article_body", "images"} & line.keys():
+        return Row(name, None, (*notes, Note("item", "left out: nothing of it can be shown")))
+    return Row(name, line, tuple(notes))
 
 
-def _renditions(picture: Line) -> list[Line]:
-    return [one for one in _listed(picture.get("renditions")) if isinstance(one.get("href"), str)]
+def _left_out(item: Line) -> Note:
+    kind = str(item.get("type") or "item")
+    name = item.get("uri") or _value(item, "headline") or item.get("name") or "without a name"
+    why = "it has no rendition with an address" if kind in (*_PICTURES, *_PLAYERS) else "it is no part of a post"
+    return Note(kind, f"{kind} {str(name)[:200]} left out: {why}")
 
 
-def _associations(item: Line) -> list[Line]:
-    return _listed(item.get("associations"))
+def _link(player: Line, address: str) -> str:
+    said = _value(player, "description_text")
+    text = escape(_value(player, "headline") or address, quote=False)
+    return f'<p><a href="{escape(address)}">{text}</a></p>' + (f"<p>{escape(said, quote=False)}</p>" if said else "")
 
 
-def _listed(held: Any) -> list[Line]:
-    """A list in 2.x, in 1.x an object by name."""
-    held = list(held.values()) if isinstance(held, dict) else held
-    return [one for one in held or [] if isinstance(one, dict)] if isinstance(held, list) else []
+def _image(picture: Line, best: Line) -> Line:
+    credit = picture.get("by") or picture.get("byline") or picture.get("copyrightholder")
+    caption, alt = _value(picture, "description_text"), _value(picture, "headline")
+    return line_of(**best, caption=caption, alt=alt, credit_text=credit)
 
 
 def _value(item: Line, name: str) -> str:
     """`headline`: of 1.x, or the first of 2.x's `headlines`; of descriptions the plain one."""
-    several = _listed(item.get({"headline": "headlines", "description_text": "descriptions"}[name]))
+    several = listed(item.get({"headline": "headlines", "description_text": "descriptions"}[name]))
     several.sort(key=lambda one: (one.get("contenttype", "text/plain") != "text/plain", one.get("role") != "main"))
     return str(several[0].get("value") or "") if several else str(item.get(name) or "")
 
@@ -231,18 +255,14 @@ def _bodies(item: Line) -> Iterator[tuple[str, str]]:
     for name, kind in (("body_html", "html"), ("body_xhtml", "html"), ("body_text", "text")):
         if item.get(name):
             yield kind, str(item[name])
-    for body in reversed(_listed(item.get("bodies"))):  # so that the first of a kind counts
+    for body in reversed(listed(item.get("bodies"))):  # so that the first of a kind counts
         kind = str(body.get("contenttype", "text/plain"))
         if body.get("value") and ("html" in kind or kind == "text/plain"):
             yield "html" if "html" in kind else "text", str(body["value"])
 
 
 def _first_date(item: Line) -> str:
-    return str(item.get("firstcreated") or item.get("contentcreated") or item.get("versioncreated") or "")
-
-
-def _date(post: Line) -> str:
-    return str(post.get("published_date") or post.get("firstcreated") or post.get("_created") or "")
+    return with_offset(item.get("firstcreated") or item.get("contentcreated") or item.get("versioncreated"))
 
 
 def _instant(at: str) -> float:
@@ -257,28 +277,14 @@ def _utc(at: str) -> str:
     return "" if not at or at.startswith("0000") else at.replace(" ", "T") + "Z"
 
 
-def _line(**fields: Any) -> Line:
-    return {name: held for name, held in fields.items() if held not in (None, "", [], False)}
-
-
-def _json(file: bytes) -> Any:
-    try:
-        return orjson.loads(file.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise InvalidError("file", f"is not JSON: {error}") from None
-
-
-def _rows(value: Any, needed: str) -> list[Line]:
-    rows = [one for one in value if isinstance(one, dict) and needed in one] if isinstance(value, list) else []
-    if not rows:
-        raise InvalidError("file", f"holds no posts: it has no list of objects with {needed}")
-    return rows
-
-
-Converter = Callable[[bytes], Iterator[Line]]
+Converter = Callable[[bytes], Iterator[Row]]
 CONVERTERS: dict[str, Converter] = {"liveblog3": liveblog3, "wordpress": wordpress, "ninjs": ninjs}
 
 
-def lines_from(kind: str, file: bytes) -> list[bytes]:
+def lines_from(kind: str, file: bytes) -> Converted:
     """The lines to import, for a file of that kind. Raises InvalidError for one that is not."""
-    return [orjson.dumps(line) + b"\n" for line in CONVERTERS[kind](file)]
+    converted = Converted.of(CONVERTERS[kind](file))
+    if not converted.lines:
+        why = "; ".join(f"{item}: {note.text}".removeprefix(": ") for item, _, note in converted.notes[:3])
+        raise InvalidError("file", f"holds nothing to import: {why}")
+    return converted

@@ -463,3 +463,31 @@ def test_a_file_of_another_system_is_imported(shell, story, tmp_path):
     shell("import", story, str(file), "--from", "wordpress")
     assert shell.json("show", story, "1")["article_body"] == "A ferry."
     assert "file: is no ninjs" in shell("import", story, str(file), "--from", "ninjs", ends=65).stderr
+
+
+def test_items_of_another_system_are_named_by_their_own_ids(shell, story, tmp_path):
+    file = tmp_path / "posts.json"
+
+    def posts(*items, date="2026-03-04T10:00:00+0000"):
+        refs = [{"item": item} for item in items]
+        post = {"_id": "urn:a:1", "published_date": date, "groups": [{"refs": refs}]}
+        file.write_text(json.dumps({"_items": [post, {"_id": "urn:a:2", "post_status": "draft"}]}))
+        return "import", story, str(file), "--from", "liveblog3"
+
+    call = posts({"item_type": "text", "text": "<p>a</p><form>b</form>"}, {"item_type": "scorecard"})
+    lines = shell(*call, "--dry-run").stdout.splitlines()
+    assert lines[:3] == [
+        "file: left behind: 1 draft",
+        "urn:a:1: scorecard left out: it has no text",
+        "urn:a:1: form left out, its text kept",
+    ]
+    warnings = shell.json(*call, "--dry-run")["warnings"]
+    assert [(one["line"], one["item"], one["id"]) for one in warnings] == [
+        (0, "file", ""),
+        *[(1, "urn:a:1", warnings[2]["id"])] * 2,
+    ]
+    said = shell(*call, "--strict", ends=65).stderr
+    assert said.startswith("stoppress: urn:a:1: scorecard left out: it has no text (strict")
+    call = posts({"item_type": "text", "text": "<form>b</form>"})
+    assert "urn:a:1: content_html: form left out" in shell(*call, "--strict", ends=65).stderr
+    assert "urn:a:1: date_published: is not" in shell(*posts({"text": "a"}, date="noon"), ends=65).stderr

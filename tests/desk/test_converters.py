@@ -144,3 +144,165 @@ def test_other_files_are_refused_with_a_sentence(kind, file, says):
     with pytest.raises(InvalidError) as caught:
         lines_from(kind, file)
     assert caught.value.detail.startswith(says)
+
+
+# What has no place here is kept as what it can be, or named; nothing goes without a word.
+
+
+def converted(kind, value):
+    return lines_from(kind, value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+def told(file):
+    return [(item, note.kind, note.text) for item, _, note in file.notes]
+
+
+def package(*members):
+    return {
+        "uri": "urn:p",
+        "type": "composite",
+        "headline": "P",
+        "associations": {str(n): m for n, m in enumerate(members)},
+    }
+
+
+SIZES = {"s": {"href": "https://i.example/s", "width": 300}, "m": {"href": "https://i.example/m", "width": 1500}}
+
+
+async def test_pictures_and_players_of_a_package_are_posts(desk):
+    picture = {"uri": "urn:1", "type": "picture", "headline": "Quay", "description_text": "At noon", "byline": "Ben"}
+    video = {"uri": "urn:2", "type": "video", "headline": "Waves", "renditions": {"v": {"href": "https://v.example/1"}}}
+    file = converted("ninjs", package({**picture, "renditions": SIZES, "body_text": "alt"}, video))
+    await desk.import_("story", file)
+    waves, quay = sorted((await desk.posts("story"))["posts"], key=lambda post: post["headline"], reverse=True)
+    image = {"url": "https://i.example/m", "alt": "Quay", "caption": "At noon", "credit_text": "Ben", "width": 1500}
+    assert (quay["headline"], quay["article_body"], quay["images"]) == ("Quay", "", [image])
+    assert 'href="https://v.example/1"' in waves["content_html"]
+    assert waves["article_body"] == "Waves"
+    assert told(file) == [("urn:2", "video", "video became a link: https://v.example/1")]
+
+
+async def test_a_player_attached_to_a_text_is_a_link_below_it(desk):
+    video = {"type": "video", "headline": "Waves & wind", "renditions": {"v": {"href": "https://v.example/1?a=1&b=2"}}}
+    await desk.create_story({"slug": "story", "headline": "Ferries"})
+    text = {"uri": "urn:1", "type": "text", "headline": "H", "body_text": "One.\nTwo.", "associations": {"v": video}}
+    await desk.import_("story", converted("ninjs", text))
+    assert (await desk.posts("story"))["posts"][0]["article_body"] == "One.\n\nTwo.\n\nWaves & wind"
+
+
+def test_members_of_a_package_that_are_no_posts_are_named():
+    text = {
+        "uri": "urn:1",
+        "type": "text",
+        "body_text": "a",
+        "associations": {"p": {"type": "picture", "uri": "urn:2"}},
+    }
+    gone = {"uri": "urn:4", "type": "text", "body_text": "b", "pubstatus": "canceled"}
+    empty = {"uri": "urn:5", "type": "picture"}
+    file = converted("ninjs", package(text, {"uri": "urn:3", "type": "composite"}, gone, empty))
+    assert len(file.lines) == 2
+    assert told(file) == [
+        ("the story", "composite", "composite urn:3 left out: it is no part of a post"),
+        ("", "left behind", "left behind: 1 canceled"),
+        ("urn:1", "picture", "picture urn:2 left out: it has no rendition with an address"),
+        ("urn:5", "picture", "picture urn:5 left out: it has no rendition with an address"),
+        ("urn:5", "item", "left out: nothing of it can be shown"),
+    ]
+    with pytest.raises(InvalidError, match=r"the story: composite urn:3 left out.*strict"):
+        file.refuse_losses()
+
+
+async def test_dates_as_superdesk_writes_them(desk):
+    text = {"type": "text", "versioncreated": "2023-03-05T10:00:00+0000", "firstcreated": "2023-03-05T10:00:00+0130"}
+    await desk.import_("story", converted("ninjs", package({**text, "uri": "urn:1", "body_text": "a"})))
+    post = (await desk.posts("story"))["posts"][0]
+    assert (post["date_published"], post["date_modified"]) == ("2023-03-05T08:30:00.000Z", "2023-03-05T10:00:00.000Z")
+
+
+@pytest.mark.parametrize("at", ["2023-03-05T10:00:00+0000", "2023-03-05T10:00:00", "2023-03-05T10:00:00Z"])
+async def test_dates_as_live_blog_3_writes_them(desk, at):
+    await desk.create_story({"slug": "story", "headline": "Ferries"})
+    await desk.import_("story", converted("liveblog3", posts_of({"item_type": "text", "text": "a"}, published_date=at)))
+    assert (await desk.posts("story"))["posts"][0]["date_published"] == "2023-03-05T10:00:00.000Z"
+
+
+def posts_of(*items, **post):
+    refs = [{"residRef": f"urn:i{n}", "item": item} for n, item in enumerate(items)]
+    return {"_items": [{"_id": "urn:1", "groups": [{"refs": refs}], **post}]}
+
+
+POLL = {
+    "item_type": "poll",
+    "text": "Poll placeholder",
+    "poll_body": {
+        "question": "Sail < noon?",
+        "answers": [{"option": "Yes", "votes": 1_200}, {"option": "No", "votes": 0}],
+    },
+}
+MEDIA = {"media": {"renditions": SIZES}, "caption": "At noon", "credit": "Ben"}
+
+
+@pytest.mark.parametrize(
+    ("item", "text", "says"),
+    [
+        (POLL, "Sail < noon?\n\n• Yes: 1,200 votes\n• No", "poll became a list of its options"),
+        (
+            {"item_type": "image", "meta": {"caption": "Quay"}},
+            "Quay",
+            "image left out: it has no address; its caption is kept",
+        ),
+        ({"item_type": "quote", "text": "<i>Go</i>", "meta": {"credit": "The captain"}}, "Go\n\nThe captain", ""),
+        ({"item_type": "embed", "meta": {"original_url": "https://e.example/1"}}, "https://e.example/1", ""),
+        ({"item_type": "embed", "meta": {"html": "<blockquote>Said</blockquote>"}}, "Said", ""),
+        ({"item_type": "image", "meta": MEDIA}, "", ""),
+    ],
+)
+async def test_items_of_live_blog_3_without_text(desk, item, text, says):
+    await desk.create_story({"slug": "story", "headline": "Ferries"})
+    file = converted("liveblog3", posts_of(item))
+    await desk.import_("story", file)
+    post = (await desk.posts("story"))["posts"][0]
+    assert post["article_body"].replace("- ", "• ").replace("– ", "• ") == text
+    assert told(file) == ([("urn:1", item["item_type"], says)] if says else [])
+    images = [{"url": "https://i.example/m", "caption": "At noon", "credit_text": "Ben", "width": 1500}]
+    assert post["images"] == (images if item.get("meta") == MEDIA else [])
+
+
+def test_what_live_blog_3_keeps_elsewhere_is_counted():
+    file = posts_of({"item_type": "scorecard", "meta": {"home": 1}}, {"item_type": "text", "text": "a"})
+    file["_items"][0]["groups"][0]["refs"].append({"residRef": "urn:far"})
+    states = [{"post_status": "draft"}, {"post_status": "draft"}, {"post_status": "submitted"}, {"deleted": True}]
+    file["_items"] += [{"_id": f"urn:x{n}", **state} for n, state in enumerate(states)]
+    file["_items"] += [{"no": "id"}, {"_id": "urn:2", "groups": []}]
+    file["_meta"] = {"total": 1500}
+    assert told(converted("liveblog3", file)) == [
+        ("", "entry", "1 of 7 entries left out: they have no _id"),
+        ("", "page", "the file has 7 of 1,500 posts: the others are on further pages"),
+        ("", "left behind", "left behind: 1 deleted, 2 draft, 1 submitted"),
+        ("urn:1", "scorecard", "scorecard left out: it has no text"),
+        ("urn:1", "item", "urn:far left out: it is not in the file"),
+        ("urn:2", "post", "left out: nothing of it can be shown"),
+    ]
+
+
+def test_what_is_left_behind_is_no_loss_but_a_file_of_it_is_refused():
+    file = posts_of({"item_type": "text", "text": "a"})
+    file["_items"].append({"_id": "urn:2", "post_status": "draft"})
+    converted("liveblog3", file).refuse_losses()
+    with pytest.raises(InvalidError, match="file: holds nothing to import: left behind: 1 draft"):
+        converted("liveblog3", {"_items": file["_items"][1:]})
+
+
+async def test_the_intro_of_a_wordpress_post_is_the_description(desk):
+    intro = '<!-- wp:paragraph -->\n<p>All <a href="https://a.example">day</a>.</p>\n<!-- /wp:paragraph -->'
+    whole = (SAMPLES / "wordpress.xml").read_bytes()
+
+    def with_intro(text):
+        made = f"</title>\n<content:encoded><![CDATA[{text}]]></content:encoded><wp:post_id>".encode()
+        return converted("wordpress", whole.replace(b"</title>\n    <wp:post_id>", made))
+
+    file = with_intro(intro + '\n\n<img src="https://i.example/a">')
+    await desk.import_("story", file)
+    assert (await desk.story("story"))["description"] == "All day."
+    assert [kind for _, kind, _ in told(file)] == ["img", "a"]
+    assert told(with_intro("x" * 4_001))[0][2].startswith("the post's own text left out: it has 4,001 characters")
