@@ -83,7 +83,7 @@ def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, k
 
     The first line may be the story itself. The whole file is checked before anything is stored; a post that is stored
     already is skipped, so a broken import is finished by running it again. Readers get one new snapshot at the end.
-    What a post cannot keep (a form, a script; a player becomes a link) is named by line.
+    What a post cannot keep (a form, a script; a player becomes a link) is named by line; with --from, by the item's id.
     """
     from ..desk.converters import lines_from
     from ..desk.lines import lines_of

@@ -23,7 +23,8 @@ def liveblog3(file: bytes) -> Iterator[Row]:
     value = value.get("posts", value) if isinstance(value, dict) else value
     here = value.get("_items", []) if isinstance(value, dict) else value
     posts, notes = rows_with("_id", here)
-    total = (value.get("_meta") or {}).get("total") if isinstance(value, dict) else None
+    meta = value.get("_meta") if isinstance(value, dict) else None
+    total = meta.get("total") if isinstance(meta, dict) else None
     if isinstance(total, int) and total > len(here):
         notes.append(Note("page", f"the file has {len(here):,} of {total:,} posts: the others are on further pages"))
     states = {id(post): _state(post) for post in posts}
@@ -72,7 +73,9 @@ def _piece(item: Line) -> _Piece:
     html = str(item.get("text") or "").strip()
     if kind == "image" and not html:
         return _image(meta)
-    html = html or str(meta.get("html") or "").strip()
+    if not html:
+        about = escape(str(meta.get("description") or ""), quote=False) if kind == "embed" else ""
+        html = str(meta.get("html") or "").strip() + (f"<p>{about}</p>" if about else "")
     if kind == "quote":
         html = _quote(html, meta)
     address = str(meta.get("original_url") or meta.get("url") or "")

@@ -253,7 +253,11 @@ MEDIA = {"media": {"renditions": SIZES}, "caption": "At noon", "credit": "Ben"}
         ),
         ({"item_type": "quote", "text": "<i>Go</i>", "meta": {"credit": "The captain"}}, "Go\n\nThe captain", ""),
         ({"item_type": "embed", "meta": {"original_url": "https://e.example/1"}}, "https://e.example/1", ""),
-        ({"item_type": "embed", "meta": {"html": "<blockquote>Said</blockquote>"}}, "Said", ""),
+        (
+            {"item_type": "embed", "meta": {"html": "<blockquote>Said</blockquote>", "description": "By A"}},
+            "Said\n\nBy A",
+            "",
+        ),
         ({"item_type": "image", "meta": MEDIA}, "", ""),
     ],
 )
