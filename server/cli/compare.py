@@ -72,16 +72,22 @@ def _edits(was: Version, now: Version) -> Iterator[str]:
     for field, name in TEXTS.items():
         if was[field] != now[field]:
             yield f"{name}: {words(was[field], now[field])}"
-    if was["body"] != now["body"]:
-        yield f"body: {words(was['body'], now['body'])}"
-    elif was["article_body"] != now["article_body"]:
-        yield f"body: {words(was['article_body'], now['article_body'])}"
+    text = _text(was, now)
+    if was[text] != now[text]:
+        yield f"body: {words(was[text], now[text])}"
+    elif text == "article_body" and was["content_html"] != now["content_html"]:
+        yield "body: the same words, marked up otherwise"
     for field, name in LISTS.items():
         if was[field] != now[field]:
             yield f"{name}: {_count(was[field])} → {_count(now[field])}"
     for field, name in FLAGS.items():
         if was[field] != now[field]:
             yield name if now[field] else f"no longer {name}"
+
+
+def _text(was: Version, now: Version) -> str:
+    """The field whose words are compared: Markdown only with Markdown, else the plain text that both have."""
+    return "body" if was["body"] and now["body"] else "article_body"
 
 
 def _count(held: list[Any]) -> str:
@@ -154,14 +160,14 @@ def since(revisions: Sequence[Version], version: int) -> list[str]:
         return []
     now = revisions[-1]
     by = ", ".join(dict.fromkeys(one["changed_by"] or "somebody" for one in revisions if one["version"] > version))
+    text = _text(was, now)
     heads = f"version {version}", f"version {now['version']}, by {by}"
-    found = [line.rstrip("\n") for line in unified_diff(_lines(was), _lines(now), *heads, lineterm="", n=1)]
+    found = [line.rstrip("\n") for line in unified_diff(_lines(was, text), _lines(now, text), *heads, lineterm="", n=1)]
     others = [name for name in fields(was, now) if name not in ("headline", "body")]
     if now["status"] != was["status"]:
         others.insert(0, f"it is {now['status']}")
     return found + ([f"Changed besides: {', '.join(others)}"] if others else [])
 
 
-def _lines(post: Version) -> list[str]:
-    body = post["body"] or post["article_body"]
-    return [post["headline"], "", *(part for line in body.split("\n") for part in _SENTENCE.split(line))]
+def _lines(post: Version, text: str) -> list[str]:
+    return [post["headline"], "", *(part for line in post[text].split("\n") for part in _SENTENCE.split(line))]

@@ -80,6 +80,20 @@ def test_what_became_of_a_post():
     ]
 
 
+def test_markdown_and_html_are_compared_by_their_words():
+    markdown = {"body": "The **south** bridge.", "article_body": "The south bridge.", "content_html": "<p>m</p>"}
+    same = {"article_body": "The south bridge.", "content_html": "<p>The south bridge.</p>"}
+    other = {"article_body": "The north bridge.", "content_html": "<p>The north bridge.</p>"}
+    versions = [version(1, **markdown), version(2, **same), version(3, **other), version(4, **markdown)]
+    assert became(*versions)[1:] == [
+        ["body: the same words, marked up otherwise"],
+        ["body: The [-south-]{+north+} bridge."],
+        ["body: The [-north-]{+south+} bridge."],
+    ]
+    assert since(versions[:2], 1) == []
+    assert since(versions[:3], 1)[-2:] == ["-The south bridge.", "+The north bridge."]
+
+
 def test_a_note_that_an_older_release_repeated_is_said_once():
     noted = {"change_note": "Says more."}
     corrected = {**noted, "corrections": [{"text": "c", "kind": "correction"}]}
