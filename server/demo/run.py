@@ -132,7 +132,8 @@ async def _replay(settings: Settings, slug: str, address: str, speed: float, ech
     environ = {**os.environ, "STOPPRESS_DATA_DIR": str(settings.data_dir), "STOPPRESS_REDIS": ""}
     environ["STOPPRESS_PREFIX"] = settings.prefix
     command = ["-m", "stoppress.demo.replay", slug, "--stats", f"{address}/stats", "--speed", str(speed)]
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environ)
+    # In a session of its own: a terminal's Ctrl-C is for this process, which ends the other in its turn.
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environ, start_new_session=True)
     try:
         if await process.wait() == 0:
             echo("The story has ended; the page stays, and takes posts. Ctrl-C stops the server.")

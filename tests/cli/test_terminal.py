@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
 
 from stoppress.cli.draft import SCISSORS
 from stoppress.cli.output import cut, line, width, wrapped
+from support import until_now
 
 
 def test_a_table_fits_the_terminal_and_is_whole_when_piped(shell, story, terminal):
@@ -138,6 +140,28 @@ def test_ctrl_c_is_quiet(story, terminal):
     assert watching.process.returncode in (130, -2)
     assert "Traceback" not in seen
     assert "Aborted" not in seen
+
+
+def test_ctrl_c_ends_a_demo_that_has_just_begun_without_a_word(terminal, tmp_path):
+    """Its other process is still starting then."""
+    serving = terminal("serve", "--port", "0")
+    serving.until("http")
+    serving.type("\x03")
+    serving.end()
+    playing = terminal("demo", "--port", "0", "--data-dir", str(tmp_path / "demo"))
+    playing.until("Ctrl-C stops everything.")
+    until_now(lambda: children(playing.process.pid))
+    playing.type("\x03")
+    seen = playing.end()
+    assert playing.process.returncode == serving.process.returncode
+    assert "Traceback" not in seen
+    assert "Error" not in seen
+
+
+def children(pid: int) -> list[str]:
+    """The replay; not the store, which has a name of its own."""
+    lines = subprocess.run(["ps", "-o", "args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [line for line in lines.splitlines() if "stoppress.demo.replay" in line]
 
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("選挙", 4), ("e\u0301e\u0301", 2), ("", 0)])

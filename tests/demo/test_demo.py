@@ -133,19 +133,21 @@ class Demo:
     def story(self) -> str:
         return self.wait_for(r"the story +(http://\S+)")
 
-    def group(self) -> list[int]:
-        """Who of the process group is still there, zombies aside."""
+    def processes(self) -> list[int]:
+        """Of ours, who is still there, zombies aside: the server and the replay."""
         require_proc()
+        mark = f"XDG_DATA_HOME={self.log.parent}\0".encode()
         found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                fields = stat.read_text().rpartition(")")[2].split()
-                if int(fields[2]) == self.process.pid and fields[0] != "Z":
-                    found.append(int(stat.parent.name))
+                # Of a zombie both are empty.
+                is_ours = mark in (process / "environ").read_bytes()
+                if is_ours and b"\0-m\0stoppress" in (process / "cmdline").read_bytes():
+                    found.append(int(process.name))
         return found
 
     def interrupt(self) -> int:
-        """Ctrl-C: SIGINT to the whole group."""
+        """Ctrl-C: SIGINT to the whole group of the terminal."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(START_S)
@@ -180,9 +182,9 @@ async def test_a_page_of_posts_and_one_more_within_ten_seconds(demo: Any) -> Non
             if event["type"] == "post.published":
                 break
     assert event["post"]["headline"] not in page
-    assert len(running.group()) >= 2  # the server, and the process that sent it
+    assert len(running.processes()) >= 2  # the server, and the process that sent it
     assert running.interrupt() == 0
-    assert running.group() == []
+    assert running.processes() == []
     assert "Traceback" not in running.said
 
 
@@ -283,9 +285,9 @@ def test_a_taken_port_is_left_alone(demo: Any) -> None:
 def test_nothing_goes_on_without_it(demo: Any) -> None:
     running = demo("--port", "0", "--speed", "10")
     running.wait_for("(published)")
-    assert len(running.group()) == 2
+    assert len(running.processes()) == 2
     running.process.kill()
     until = time.monotonic() + START_S
-    while running.group():
+    while running.processes():
         assert time.monotonic() < until
         time.sleep(0.05)
