@@ -162,8 +162,10 @@ class Desk(Reading):
         def decide(post: Post) -> Change | None:
             asked = made
             if content.images:
-                given = post.images if made.images is UNSET else made.images
-                images, moved[:] = text.with_pictures(given, content.images)
+                if made.images is UNSET:
+                    images, moved[:] = text.instead_of(post.images, content.images)
+                else:
+                    images, moved[:] = text.with_pictures(made.images, content.images)
                 asked = structs.replace(made, images=images)
             kept = content if is_new else post
             said = kept.html if isinstance(kept, text.Content) else kept.content_html

@@ -34,6 +34,7 @@ __all__ = [
     "Note",
     "clean",
     "from_lines",
+    "instead_of",
     "plain",
     "render",
     "take",
@@ -127,6 +128,17 @@ def with_pictures(given: Sequence[Image], found: Sequence[Image]) -> tuple[list[
             images.append(image)
             notes.append(Note("img", "img moved to images", kept=True))
     return images, _counted(notes)
+
+
+def instead_of(old: Sequence[Image], found: Sequence[Image]) -> tuple[list[Image], list[Note]]:
+    """The pictures `found` in new HTML, in its order, in place of `old` ones; one that stays keeps its words."""
+    order = {image.url: n for n, image in reversed([*enumerate(found)])}
+    images, notes = with_pictures([image for image in old if image.url in order], found)
+    images.sort(key=lambda image: order[image.url])
+    gone = [image.url for image in old if image.url not in order]
+    if gone:
+        notes.append(Note("img", f"images replaced by those in the HTML, left out: {', '.join(gone)[:300]}"))
+    return images, notes
 
 
 def _counted(notes: list[Note]) -> list[Note]:

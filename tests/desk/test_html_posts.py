@@ -54,6 +54,21 @@ async def test_html_replaces_a_body_and_a_body_html(desk: Desk) -> None:
     assert (written.value["body"], written.value["content_html"]) == ("*y*", "<p><em>y</em></p>")
 
 
+async def test_the_pictures_of_new_html_replace_the_old_ones(desk: Desk) -> None:
+    await desk.publish("storm", {"id": "p", "headline": "h", "content_html": '<img src="/1.jpg"><img src="/2.jpg">'})
+    given = [{"url": "/1.jpg"}, {"url": "/2.jpg", "alt": "Two"}]
+    await desk.edit("storm", "p", {"images": given})
+
+    edited = await desk.edit("storm", "p", {"content_html": '<img src="/3.jpg"><img src="/2.jpg">'})
+    assert edited.value["images"] == [{"url": "/3.jpg"}, {"url": "/2.jpg", "alt": "Two"}]
+    assert edited.warnings == ("img moved to images", "images replaced by those in the HTML, left out: /1.jpg")
+
+    for patch in ({"content_html": "<p>No picture</p>"}, {"body": "None"}):
+        assert (await desk.edit("storm", "p", patch)).value["images"] == edited.value["images"]
+    both = await desk.edit("storm", "p", {"content_html": '<img src="/4.jpg">', "images": given})
+    assert both.value["images"] == [*given, {"url": "/4.jpg"}]
+
+
 async def test_body_and_html_together_are_refused(desk: Desk) -> None:
     await desk.publish("storm", {"id": "p", "headline": "h"})
     both = {"body": "a", "content_html": "<p>b</p>"}
