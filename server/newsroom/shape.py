@@ -18,7 +18,7 @@ _EXPECTED = re.compile(
 _WORDS = {
     "str": "text",
     "int": "a whole number",
-    "float": "a number with a fraction",
+    "float": "a number with a fraction or beyond 64 bits",  # orjson reads both as a float
     "bool": "true or false",
     "array": "a list",
     "object": "a JSON object",

@@ -213,6 +213,7 @@ def test_the_story_view_ends_with_the_totals_in_their_order():
         ({"headline": " "}, "headline", "empty"),
         ({"headline": "x" * 301}, "headline", "300"),
         ({"headline": 3}, "headline", "must be text, not a whole number"),
+        ({"headline": 1e23}, "headline", "must be text, not a number with a fraction or beyond 64 bits"),
         ({"headline": "x" * 301}, "headline", "must be text of at most 300 characters"),
         ({"headline": "\u200b\u2060 \u00ad\u3000\u2066"}, "headline", "must not be empty"),
         ({"headline": "x", "is_key_event": 1}, "is_key_event", "must be true or false, not a whole number"),
