@@ -88,10 +88,14 @@ def standard_input(what: str) -> bytes:
 def copy_input(file: IO[bytes], to: IO[bytes]) -> None:
     """All of a pipe, or of what is typed."""
     _no_loop()
-    if file.isatty():
-        notice("Give the lines; Ctrl-D on an empty line ends them, Ctrl-C gives up.")
-    for line in iter(lambda: file.readline(TEXT_BYTES), b""):  # after one Ctrl-D a terminal goes on
-        to.write(line)
+    try:
+        if file.isatty():
+            notice("Give the lines; Ctrl-D on an empty line ends them, Ctrl-C gives up.")
+        for line in iter(lambda: file.readline(TEXT_BYTES), b""):  # after one Ctrl-D a terminal goes on
+            to.write(line)
+    except KeyboardInterrupt as stop:
+        stop.add_note(STOPPED)
+        raise
 
 
 def edit(path: str) -> None:

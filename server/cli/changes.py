@@ -48,7 +48,11 @@ def delete(run: Run, slug: str, id: str, purge: bool, yes: bool, expect: int | N
     """Take the post ID out of the story SLUG, without a note. `restore` brings it back, unless it was purged."""
     sure(lambda: _question(run.look(lambda desk: desk.post(slug, id)), slug, purge), yes, final=purge)
     result = run.write_post(
-        slug, id, expect, lambda desk: desk.delete(slug, id, purge=purge, expect=expect, key=run.key)
+        slug,
+        id,
+        expect,
+        lambda desk: desk.delete(slug, id, purge=purge, expect=expect, key=run.key),
+        ("published", "withdrawn", "deleted") if purge else ("published", "withdrawn"),
     )
     run.tell(result, f"{id} {'purged' if purge else 'deleted'}, version {result.value['version']}")
 
@@ -65,7 +69,13 @@ def _question(post: dict[str, Any], slug: str, purge: bool) -> str:
 @change
 def restore(run: Run, slug: str, id: str, expect: int | None) -> None:
     """Bring the withdrawn or deleted post ID of the story SLUG back, with the text it last had, at its old place."""
-    result = run.write_post(slug, id, expect, lambda desk: desk.restore(slug, id, expect=expect, key=run.key))
+    result = run.write_post(
+        slug,
+        id,
+        expect,
+        lambda desk: desk.restore(slug, id, expect=expect, key=run.key),
+        ("withdrawn", "deleted"),
+    )
     run.tell(result, f"{id} restored, version {result.value['version']} {run.address(result.value)}")
 
 

@@ -42,18 +42,23 @@ def notes(error: BaseException) -> list[str]:
     return getattr(error, "__notes__", [])
 
 
-def again(without: Sequence[str] = (), *more: str) -> str:
+def again(without: Sequence[str] = (), *more: str, instead: str = "") -> str:
     """The command that runs now, as somebody would type it to go on; without some options, with others at its end.
+
+    `instead`: another command for the same post at the same place.
 
     Its token and passwords are left out: what commands print ends in logs and screenshots.
     """
     context = click.get_current_context()
     options, _, order = context.command.make_parser(context).parse_args(args=list(context.meta[_ARGUMENTS]))
     left = {name: [*held] if isinstance(held, list) else [held] for name, held in options.items()}
-    arguments, words = context.command_path.split(), []
+    path = context.command_path.split()
+    arguments, words = [path[0], instead] if instead else path, list[str]()
     for parameter in order:
         name = parameter.name or ""
         if name in without or not left.get(name):
+            continue
+        if instead and name not in ("slug", "id") and not isinstance(parameter, WhereOption):
             continue
         value = left[name].pop(0)
         if isinstance(parameter, click.Argument):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from html.parser import HTMLParser
 from typing import Any
 
 import click
@@ -114,6 +115,23 @@ def check_is_published(option: str, url: str) -> None:
         raise InvalidError(
             option, f"{url} is a file on this computer, which readers cannot see; upload it and give its address"
         )
+
+
+def check_pictures(option: str, html: str) -> None:
+    """The same for each picture in HTML."""
+    pictures = _Pictures()
+    pictures.feed(html)
+    for url in pictures.urls:
+        check_is_published(option, url)
+
+
+class _Pictures(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.urls += [value.strip() for name, value in attrs if (tag, name) == ("img", "src") and value]
 
 
 def people(names: Iterable[str]) -> list[Any]:

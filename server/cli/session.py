@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..newsroom.errors import InvalidError, StoppressError, StoreError, TryAgainError, VersionError
+from ..newsroom.errors import (
+    ConflictError,
+    GoneError,
+    InvalidError,
+    StoppressError,
+    StoreError,
+    TryAgainError,
+    VersionError,
+)
 from ..settings import Settings
 from . import visit
 from .asking import STOPPED
@@ -110,37 +118,71 @@ class Run:
     """One run of a command: a plain function, which looks in the store, asks, and then writes (`visit.py`).
 
     `key`: under which its change is done once; "" = it changes nothing. `keeps_text`: a draft tells how to go on.
+    `is_out`, `is_purged`: the post it is about was deleted or withdrawn meanwhile, or erased.
     """
 
     place: Place
     json: bool
     key: str = ""
     keeps_text: bool = False
+    began: bool = False
     wrote: bool = False
+    is_out: bool = False
+    is_purged: bool = False
 
     def look(self, act: Callable[[Desk], Awaitable[T]]) -> T:
         return visit.look(self.place.desk, act)
 
     def write(self, act: Callable[[Desk], Awaitable[T]]) -> T:
+        self.began = True
         done = visit.write(self.place.desk, act)
         self.wrote = True
         return done
 
-    def write_post(self, slug: str, id: str, expect: int | None, act: Callable[[Desk], Awaitable[T]]) -> T:
-        """`write`; when another version than `expect` is there, the error shows what the other editor changed."""
+    def write_post(
+        self,
+        slug: str,
+        id: str,
+        expect: int | None,
+        act: Callable[[Desk], Awaitable[T]],
+        takes: tuple[str, ...] = ("published",),
+    ) -> T:
+        """`write`; when another version than `expect` is there, the error shows what the other editor changed.
+
+        `takes`: what a post may be for this. One that is not so any more is told with the way back.
+        """
         try:
             return self.write(act)
         except VersionError as error:
             from .compare import since
 
+            kept: list[dict[str, Any]] = []
             with suppress(StoppressError):
                 kept = self.look(lambda desk: desk.revisions(slug, id))
-                for line in since(kept, expect or 0):
-                    error.add_note(line)
+            if kept and kept[-1]["status"] not in takes:
+                raise self._taken_out(id, kept) from None
+            for line in since(kept, expect or 0):
+                error.add_note(line)
             if not self.keeps_text:
                 command = again(("expect", "retry"), "--expect", str(error.current_version))
                 error.add_note(f"To do it all the same:\n  {command}")
             raise
+
+    def _taken_out(self, id: str, kept: list[dict[str, Any]]) -> StoppressError:
+        """What to say of a post that another editor took out, or brought back, in the meantime."""
+        now = kept[-1]
+        what = f"post {id} is {now['status']} meanwhile, version {now['version']}, by {now['changed_by'] or 'somebody'}"
+        if now["status"] == "published":
+            return ConflictError(what)
+        if now["status"] == "deleted" and len(kept) == 1:
+            self.is_purged = True
+            return GoneError(f"{what}, and purged: nothing brings it back")
+        self.is_out = True
+        error = (GoneError if now["status"] == "deleted" else ConflictError)(f"{what}; `restore` brings it back")
+        error.add_note(f"To bring it back:\n  {again(instead='restore')}")
+        if not self.keeps_text:
+            error.add_note(f"Then, to do it all the same:\n  {again(('expect', 'retry'))}")
+        return error
 
     def address(self, value: dict[str, Any]) -> str:
         return self.place.public + value["url"]
@@ -177,8 +219,11 @@ _WHERE = (
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 RETRY = click.option("--retry", metavar="KEY", help="Repeat a command that ended with 75, under its key.")
-EXPECT = click.option(
-    "--expect", metavar="VERSION", type=click.IntRange(1), help="Only if this is still the post's version."
+EXPECT, EXPECT_STORY = (
+    click.option(
+        "--expect", metavar="VERSION", type=click.IntRange(1), help=f"Only if this is still the {it}'s version."
+    )
+    for it in ("post", "story")
 )
 
 
@@ -210,6 +255,9 @@ def editorial(function: Callable[..., None]) -> Callable[..., Any]:
                 stop.add_note(STOPPED)
                 stop.__notes__.insert(0, stop.__notes__.pop())
             raise
+        except (StoreError, TryAgainError) as error:
+            # Until then nothing was sent under the key: simply the same command again.
+            raise Refusal(error, run.key if run.began else "") from None
 
     update_wrapper(entered, function)
     return where(JSON(entered))
@@ -220,11 +268,7 @@ def change(function: Callable[..., None]) -> Callable[..., Any]:
     entered = editorial(function)
 
     def keyed(retry: str | None, **parameters: Any) -> None:
-        key = retry or os.urandom(12).hex()
-        try:
-            entered(retry=key, **parameters)
-        except (StoreError, TryAgainError) as error:
-            raise Refusal(error, key) from None
+        entered(retry=retry or os.urandom(12).hex(), **parameters)
 
     update_wrapper(keyed, entered)
     return RETRY(keyed)

@@ -14,7 +14,7 @@ from .completion import STORY
 from .fields import check_is_published, people
 from .output import moment, quoted, table
 from .reading import tell_field
-from .session import EXPECT, Run, change, editorial, tell_json
+from .session import EXPECT_STORY, Run, change, editorial, tell_json
 
 _LEAD = {"lead_alt": "alt", "lead_caption": "caption", "lead_credit": "credit_text"}
 _LEAD |= {"lead_width": "width", "lead_height": "height"}
@@ -141,7 +141,7 @@ def create(run: Run, slug: str, headline: str, upcoming: bool, **parameters: Any
 @STORY
 @click.option("--headline", metavar="TEXT", help="Up to 300 characters.")
 @_fields
-@EXPECT
+@EXPECT_STORY
 @change
 def edit(run: Run, slug: str, headline: str | None, expect: int | None, **parameters: Any) -> None:
     """Change the story SLUG; what is not named stays, a list that is named is replaced."""
@@ -169,7 +169,7 @@ _turning("reopen", "live", "is live again", "Go on with the ended story SLUG.")
 @_command("delete", "stoppress story delete election-night --yes")
 @STORY
 @YES
-@EXPECT
+@EXPECT_STORY
 @change
 def delete(run: Run, slug: str, yes: bool, expect: int | None) -> None:
     """Delete the story SLUG for good: its pages say that it is gone, and its slug never returns."""

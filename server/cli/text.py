@@ -13,6 +13,7 @@ from ..newsroom.model import is_blank
 from .asking import TEXT_BYTES, GivenUp, edit, someone, standard_input
 from .command import again
 from .draft import Draft, as_draft
+from .fields import check_pictures
 from .output import notice
 from .session import Run
 
@@ -59,6 +60,8 @@ def text(
                     "the text is as it was, and nothing was changed "
                     "(an editor that returns at once needs its option to wait, such as `code --wait`)"
                 )
+            if draft.is_html:
+                check_pictures("content_html", body)
             yield {"headline": headline, "content_html" if draft.is_html else "body": body}
     elif _is_input(parameters):
         draft = _input(run, about, expect, is_html)
@@ -69,6 +72,8 @@ def text(
         yield {name: _body(name, draft.read(TEXT_BYTES), file)}
         draft.stored()
     else:
+        if said and is_html:
+            check_pictures(name, said)
         yield {} if said is None else {name: said}
 
 
@@ -80,8 +85,11 @@ def _draft(parameters: dict[str, Any], about: str, was: dict[str, Any]) -> tuple
     """The file to write in, and what a new one starts with."""
     if parameters["draft"]:
         return Draft(parameters["draft"]), None
-    for left in Draft.left(about)[:3]:
-        notice(f"An earlier text for this was not stored; --draft goes on with it: {left.path}")
+    if left := Draft.left(about):
+        one = len(left) == 1
+        what = "An earlier text for this was" if one else f"{len(left)} earlier texts for this were"
+        goes_on = "--draft goes on with it" if one else "--draft goes on with one, such as the last"
+        notice(f"{what} not stored and may be deleted; {goes_on}: {left[0].path}")
     is_html = bool(was.get("content_html")) and not was.get("body")
     start = as_draft(was.get("headline", ""), was.get("content_html" if is_html else "body", ""), is_html=is_html)
     return Draft.new(about, start, is_html=is_html), start
@@ -89,7 +97,7 @@ def _draft(parameters: dict[str, Any], about: str, was: dict[str, Any]) -> tuple
 
 def _input(run: Run, about: str, expect: int | None, is_html: bool) -> Draft:
     try:
-        return Draft.new(about, standard_input("the body"), is_html=is_html)
+        return Draft.new(about, standard_input("the HTML" if is_html else "the body"), is_html=is_html)
     except KeyboardInterrupt as stop:
         read: bytes = getattr(stop, "text", b"")
         if read.strip():
@@ -104,7 +112,10 @@ def _body(name: str, raw: bytes, where: str) -> str:
     except UnicodeDecodeError as error:
         raise InvalidError(name, f"is not UTF-8: byte {error.start} of it is 0x{raw[error.start]:02X}") from None
     if is_blank(body):
-        raise InvalidError(name, f'is empty: {where} has no text (--body "" for a post without one)')
+        option = "--html" if name == "content_html" else "--body"
+        raise InvalidError(name, f'is empty: {where} has no text ({option} "" for a post without one)')
+    if name == "content_html":
+        check_pictures(name, body)
     return body
 
 
@@ -139,7 +150,12 @@ def _going_on(run: Run, draft: Draft, error: BaseException, expect: int | None, 
         more += ["--retry", run.key]
     elif whole:
         more.insert(0, "--editor")
+    if run.is_out:
+        expect = None  # whatever brings the post back makes another version
     if expect is not None:
         more += ["--expect", str(expect)]
     without = [*WAYS, "retry", "expect", *(["headline"] if whole else [])]
-    return f"The text is kept in {draft.path}; this goes on with it:\n  {again(without, *more)}"
+    if run.is_purged:
+        return f"The text is kept in {draft.path}."
+    then = "then this" if run.is_out else "this"
+    return f"The text is kept in {draft.path}; {then} goes on with it:\n  {again(without, *more)}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -166,9 +167,9 @@ def test_a_question_on_forty_columns_without_colour(cell, terminal, name):
 @pytest.mark.parametrize(
     ("way", "ends", "says"),
     [
-        ("\x03", 130, ""),
+        ("\x03", 130, "stopped; nothing was changed"),
         ("\x04", 65, "empty"),
-        (TYPED + "\x03", 130, ""),
+        (TYPED + "\x03", 130, "stopped; nothing was changed"),
         (TYPED + "\x04", 0, ""),
     ],
     ids=["ctrl-c", "ctrl-d", "text, ctrl-c", "text, ctrl-d"],
@@ -176,6 +177,7 @@ def test_a_question_on_forty_columns_without_colour(cell, terminal, name):
 def test_reading_from_a_terminal(cell, terminal, drafts, name, way, ends, says):
     reading = terminal(*READING[name], columns=100)
     reading.until("Ctrl-C gives up.\r\n")
+    assert ("Write the HTML;" in plain(reading.seen)) == ("html" in name)
     typed, key = way[:-1], way[-1]
     if typed:
         reading.type(typed)
@@ -195,7 +197,8 @@ def test_reading_from_a_terminal(cell, terminal, drafts, name, way, ends, says):
 @pytest.mark.parametrize("shape", ["< /dev/null", "<&-"])
 def test_reading_nothing_is_refused(cell, env, drafts, name, shape):
     done, said = run(env, READING[name], shape)
-    cell(done, said, ends=65, says="empty", changes=False)
+    flat = cell(done, said, ends=65, says="empty", changes=False)
+    assert ('--html ""' in flat, '--body ""' in flat) == ("html" in name, "body" in name)
     assert drafts() == []
 
 
@@ -409,6 +412,13 @@ def test_a_server_that_went_away_meanwhile(cell, shell, state, server, terminal,
     assert drafts() == []
 
 
+def test_what_failed_before_it_asked_has_no_key_to_repeat_it_with(terminal):
+    deleting = terminal("delete", "night", "p1", "--redis", "redis://127.0.0.1:1", columns=300)
+    seen = deleting.end()
+    assert deleting.process.returncode == 69, seen
+    assert "--retry" not in seen
+
+
 def test_ctrl_c_while_the_answer_is_awaited_is_honest(state, terminal):
     """75 and the key: it may have been done."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
@@ -466,7 +476,6 @@ def test_a_text_of_html_is_kept_and_gone_on_with_as_html(shell, state, terminal,
         ["withdraw", "--note", "Wrong."],
         ["delete"],
         ["correct", "--note", "Wrong."],
-        ["restore"],
         ["revert"],
     ],
     ids=lambda arguments: arguments[0],
@@ -480,9 +489,48 @@ def test_every_change_of_a_post_that_comes_too_late_shows_what_it_missed(shell, 
     assert said.rstrip().endswith("--expect 2")
 
 
+@pytest.mark.parametrize("out", [["delete"], ["withdraw", "--note", "No."]], ids=lambda out: out[0])
+def test_an_edit_of_a_post_that_was_taken_out_meanwhile_says_the_way_back(shell, state, terminal, editor, drafts, out):
+    other = f"{sys.executable} -m stoppress {out[0]} night p1 {' '.join(out[1:])} > /dev/null < /dev/null"
+    writing = terminal("edit", "night", "p1", "--editor", columns=300, EDITOR=editor(f"{other}\n{WRITE}"), VISUAL="")
+    seen = plain(writing.end())
+    assert writing.process.returncode == 65, seen
+    assert f"post p1 is {'deleted' if out[0] == 'delete' else 'withdrawn'} meanwhile, version 2, by " in seen
+    assert "-One" not in seen
+    (kept,) = drafts()
+    commands = [line.split()[1:] for line in seen.splitlines() if line.startswith("  stoppress ")]
+    assert commands == [["restore", "night", "p1"], ["edit", "night", "p1", "--editor", "--draft", str(kept)]]
+    shell(*commands[0])
+    assert "version 4" in terminal(*commands[1], EDITOR="true", VISUAL="").end()
+
+
+def test_a_change_of_a_post_that_was_taken_out_meanwhile_says_the_way_back(shell, state):
+    shell("delete", "night", "p1")
+    said = shell("correct", "night", "p1", "--note", "Wrong.", "--expect", "1", ends=65).stderr
+    commands = [shlex.split(line)[1:] for line in said.splitlines() if line.startswith("  stoppress ")]
+    assert commands == [["restore", "night", "p1"], ["correct", "night", "p1", "--note", "Wrong."]]
+    assert (
+        "To do it all the same" in shell("delete", "night", "p1", "--purge", "--yes", "--expect", "1", ends=65).stderr
+    )
+    for command in commands:
+        shell(*command)
+    assert "restore brings it" not in shell("restore", "night", "p1", "--expect", "1", ends=65).stderr
+    shell("delete", "night", "p1", "--purge", "--yes")
+    said = shell("correct", "night", "p1", "--note", "Wrong.", "--expect", "4", ends=65).stderr
+    assert "purged: nothing brings it back" in said
+    assert "  stoppress" not in said
+
+
 def test_a_text_that_was_left_is_named_before_the_next_one(state, terminal, editor, drafts):
     first = terminal("post", "night", "--editor", columns=300, EDITOR=editor(WRITE + "exit 1"), VISUAL="")
     first.end()
     (kept,) = drafts()
     second = terminal("post", "night", "--editor", columns=300, EDITOR="false", VISUAL="")
     assert f"--draft goes on with it: {kept}" in second.end()
+    for _ in range(4):
+        terminal("post", "night", "--editor", columns=300, EDITOR=editor(WRITE + "exit 1"), VISUAL="").end()
+    seen = terminal("post", "night", "--editor", columns=300, EDITOR="false", VISUAL="").end()
+    said = [line for line in seen.splitlines() if line]
+    assert said[0].startswith("5 earlier texts for this were not stored and may be deleted; --draft goes on with one")
+    assert said[0].endswith(str(drafts()[-1]))
+    assert "earlier" not in "".join(said[1:])

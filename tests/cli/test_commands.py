@@ -235,6 +235,10 @@ def test_a_picture_that_only_this_computer_has_is_refused(shell, story, tmp_path
     command = ["post", story, "--headline", "h"] if option == "--image" else ["story", "edit", story]
     for url in (str(file), file.as_uri()):
         assert "is a file on this computer" in shell(*command, option, url, ends=65).stderr
+        if option == "--image":
+            html = f'<p>a</p><IMG alt="a" src="{url}">'
+            for way in (["--html", html], ["--html", "-"]):
+                assert "is a file on this computer" in shell(*command, *way, stdin=html, ends=65).stderr
     for url in ("a.jpg", "./a.jpg", r"C:\a.jpg", "data:image/png;base64,AA", "//x/a.jpg", "javascript:a"):
         assert "must be an http:// or https:// address" in shell(*command, option, url, ends=65).stderr
     shell(*command, option, "/images/a.jpg")
@@ -351,6 +355,11 @@ def test_hostile_text_cannot_steer_a_terminal(shell, story):
     shell("post", story, "--headline", "left \u202e thgir", "--id", "p1")
     for command in (["list", story], ["show", story, "p1"], ["history", story, "p1"]):
         assert "\u202e" not in shell(*command).stdout
+
+
+def test_expect_says_whose_version():
+    for command, kind in ((["story", "delete"], "story"), (["story", "edit"], "story"), (["delete"], "post")):
+        assert f"still the {kind}'s version" in CliRunner().invoke(cli, [*command, "--help"], terminal_width=200).output
 
 
 def test_help_shows_examples_unwrapped_for_every_command():
