@@ -24,6 +24,7 @@ from documents import (
 )
 from stoppress.desk import reading, tokens
 from stoppress.newsroom import errors, model, rules, text
+from stoppress.newsroom import fields as kinds
 from stoppress.settings import Settings
 from stoppress.transport import admission
 from stoppress.web import api, body
@@ -250,13 +251,13 @@ def test_every_error_is_listed_with_its_status_and_exit_code() -> None:
 @pytest.mark.parametrize(
     ("what", "limits"),
     [
-        ("slug", [model.SLUG.pattern]),
-        ("id", [model.POST_ID.pattern]),
-        ("headline", [model.HEADLINE_CHARS]),
-        ("other lines", [model.LINE_CHARS]),
-        ("paragraphs", [model.NOTE_CHARS]),
-        ("addresses", [model.URL_CHARS]),
-        ("body", [model.BODY_BYTES // 1024]),
+        ("slug", [kinds.SLUG.pattern]),
+        ("id", [kinds.POST_ID.pattern]),
+        ("headline", [kinds.HEADLINE_CHARS]),
+        ("other lines", [kinds.LINE_CHARS]),
+        ("paragraphs", [kinds.NOTE_CHARS]),
+        ("addresses", [kinds.URL_CHARS]),
+        ("body", [kinds.BODY_BYTES // 1024]),
         ("`content_html`", [text.HTML_BYTES // 1024]),
         ("nesting", [text.NESTING]),
         ("images", [model.IMAGES]),

@@ -9,7 +9,8 @@ import click
 
 from ..newsroom import rules
 from ..newsroom.errors import ConflictError, NotFoundError
-from ..newsroom.model import PostDraft, PostPatch, read
+from ..newsroom.model import PostDraft, PostPatch
+from ..newsroom.record import read
 from .completion import POST, STORY
 from .fields import WithPictures, fields, given
 from .session import EXPECT, Run, change

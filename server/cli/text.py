@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..newsroom.errors import InvalidError, StoreError, TryAgainError, VersionError
-from ..newsroom.model import is_blank
+from ..newsroom.fields import is_blank
 from .asking import TEXT_BYTES, GivenUp, edit, someone, standard_input
 from .command import again
 from .draft import Draft, as_draft

@@ -22,19 +22,10 @@ from msgspec import UNSET, structs
 
 from ..newsroom import rules, text
 from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, VersionError
-from ..newsroom.model import (
-    Change,
-    Correction,
-    Post,
-    PostDraft,
-    PostPatch,
-    StoryDraft,
-    StoryPatch,
-    Withdrawal,
-    check_text,
-    read,
-)
+from ..newsroom.fields import check_slug
+from ..newsroom.model import Change, Correction, Post, PostDraft, PostPatch, StoryDraft, StoryPatch, Withdrawal
 from ..newsroom.public import full_post, story_view
+from ..newsroom.record import read
 from ..store.store import Committed, StaleStoryError, Store, StoredStory
 from . import guess, transfer
 from .reading import Reading
@@ -131,7 +122,7 @@ class Desk(Reading):
     # Posts
 
     async def publish(self, slug: str, draft: dict[str, Any], *, key: str = "") -> Result:
-        check_text("slug", slug)
+        check_slug("slug", slug)
         made = read(PostDraft, draft)
         rules.body_or_html(made.body, made.content_html)
         created = digest(_as_asked(made))
@@ -308,7 +299,7 @@ class Desk(Reading):
         return await self._told(slug, done)
 
     async def _answer(self, slug: str, key: str, asked: str) -> Result | None:
-        check_text("slug", slug)
+        check_slug("slug", slug)
         if not key:
             return None
         if not KEY.fullmatch(key):

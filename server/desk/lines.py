@@ -18,8 +18,10 @@ from msgspec import Meta
 
 from ..newsroom import text
 from ..newsroom.errors import InvalidError, StoppressError
-from ..newsroom.model import POST_ID, Post, Story, check_text, read
+from ..newsroom.fields import POST_ID, Address, Moment, OneLine, PostId, check_slug
+from ..newsroom.model import Post, Story
 from ..newsroom.public import post_url
+from ..newsroom.record import read
 
 LINE_BYTES = 1024 * 1024
 TELL_LINES = 500
@@ -35,20 +37,20 @@ E = TypeVar("E", bound=StoppressError)
 class StoryLine(Story, kw_only=True, forbid_unknown_fields=True):
     """Line 1. Its counts and address follow from where it is stored, so they are read and not kept."""
 
-    url: str = ""
+    url: Address = ""
     status: Literal["upcoming", "live", "ended"] = "live"
     version: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
     post_count: int = 0
     listed_count: int = 0
-    date_modified: str = ""
-    pinned_post_id: str | None = None
+    date_modified: Moment = ""
+    pinned_post_id: OneLine | None = None
 
 
 class PostLine(Post, kw_only=True, forbid_unknown_fields=True):
     """Any other line. An `id` may be missing: one is made from the content, so that a rerun makes the same."""
 
-    id: str = ""
-    url: str = ""
+    id: PostId = ""
+    url: Address = ""
     status: Literal["published", "withdrawn"] = "published"
     version: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1
 
@@ -93,7 +95,7 @@ def check_file(slug: str, lines: Iterable[bytes], progress: Callable[[int, int],
     `progress(lines, 0)` is told now and then. Raises InvalidError with `line`; its sentence starts with the line and
     names field and rule, and further bad lines follow in lines of their own.
     """
-    check_text("slug", slug)
+    check_slug("slug", slug)
     file = _File(slug)
     for number, raw in enumerate(lines, 1):
         with file.line(number):

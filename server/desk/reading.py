@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..newsroom.errors import GoneError, InvalidError, NotFoundError
-from ..newsroom.model import Post, check_text
+from ..newsroom.fields import check_post_id, check_slug
+from ..newsroom.model import Post
 from ..newsroom.public import full_post, in_order, story_view
 from ..store.store import Store, StoredStory
 from . import guess
@@ -52,7 +53,7 @@ class Reading:
         await self._story(slug)
 
     async def _story(self, slug: str) -> StoredStory:
-        check_text("slug", slug)
+        check_slug("slug", slug)
         try:
             return await self.store.story(slug)
         except NotFoundError:
@@ -61,8 +62,8 @@ class Reading:
     async def _post(self, slug: str, id: str) -> Post:
         if not id:
             raise InvalidError("id", "is missing")
-        check_text("id", id)
-        check_text("slug", slug)
+        check_post_id("id", id)
+        check_slug("slug", slug)
         try:
             return await self.store.post(slug, id)
         except NotFoundError:

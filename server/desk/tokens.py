@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from ..newsroom.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
-from ..newsroom.model import check_text
+from ..newsroom.fields import check_line
 from ..newsroom.times import format_time
 from ..store.store import Store
 from .desk import now_ms
@@ -65,7 +65,7 @@ class Tokens:
         """A new token and what it allows; nobody can show the token again."""
         if not name.strip() or len(name) > 100:
             raise InvalidError("name", "must be 1 to 100 characters; say whose token it is")
-        check_text("name", name)
+        check_line("name", name)
         if role not in ROLES:
             raise InvalidError("role", f"must be one of {', '.join(ROLES)}, not {role[:40]!r}")
         if not _GLOB.fullmatch(story):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from unicodedata import category, combining
 
-from .model import is_blank
+from .fields import is_blank
 from .times import in_words
 
 CHARS = 80  # of a label made from a text; a headline is as long as it was written

@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from .errors import InvalidError
-from .model import LINE_CHARS, NOTE_CHARS, Image, check_url
+from .fields import LINE_CHARS, NOTE_CHARS, check_url
+from .model import Image
 from .safe import absolute
 from .tree import Node
 

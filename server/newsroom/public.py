@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from .fields import is_blank
 from .label import label
-from .model import Post, Story, Totals, is_blank
+from .model import Post, Story, Totals
 
 _FIRST = {"live": 0, "upcoming": 1, "ended": 2}
 # PROTOCOL: the public post goes "without body, article_body and empty fields".

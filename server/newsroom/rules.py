@@ -10,7 +10,8 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType, structs
 
 from .errors import ConflictError, GoneError, InvalidError
-from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, is_blank
+from .fields import is_blank
+from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch
 from .times import format_time
 
 PUBLISHED, UPDATED, WITHDRAWN, DELETED = "post.published", "post.updated", "post.withdrawn", "post.deleted"

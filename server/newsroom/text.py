@@ -19,9 +19,10 @@ from msgspec import structs
 from . import html as foreign
 from . import markdown
 from .errors import InvalidError
+from .fields import check_body, check_text
 from .html import Note
 from .markdown import NESTING
-from .model import IMAGES, Image, check_text
+from .model import IMAGES, Image
 from .plain import plain
 from .safe import REL, TAGS, sanitised
 from .tree import VOID
@@ -58,9 +59,9 @@ class Content(NamedTuple):
 def render(body: str) -> Content:
     """`body` as safe HTML and as plain text; both are the same for the same body, always.
 
-    Raises InvalidError for what `check_text` refuses, nesting over 50, HTML over 512 KiB (definitions multiply links).
+    Raises InvalidError for what `check_body` refuses, nesting over 50, HTML over 512 KiB (definitions multiply links).
     """
-    check_text("body", body)
+    check_body("body", body)
     html, notes = markdown.to_html(body, HTML_BYTES)
     html = sanitised(html)
     if len(html.encode()) > HTML_BYTES:

@@ -20,7 +20,7 @@ from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError
-from ..newsroom.model import SLUG
+from ..newsroom.fields import SLUG
 from ..settings import Settings
 from ..tasks import Ticks, end, keep
 from .message import read_event

@@ -23,7 +23,7 @@ from ..hub.hub import Hub
 from ..hub.notices import live, stale
 from ..hub.position import Position
 from ..newsroom.errors import StoppressError
-from ..newsroom.model import SLUG
+from ..newsroom.fields import SLUG
 from ..newsroom.times import format_time
 from ..store.relay import Relay
 from ..store.store import Store, StoryGoneError

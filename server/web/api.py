@@ -32,7 +32,7 @@ from ..newsroom.errors import (
     TryAgainError,
     VersionError,
 )
-from ..newsroom.model import check_text
+from ..newsroom.fields import check_slug
 from .auth import Auth
 from .body import expected_versions, idempotency_key, read_json, read_lines
 from .problems import RequestError, problem
@@ -133,7 +133,7 @@ class Resource:
         role, handler = self.methods[method]
         grant = await auth.editor(request, role, slug or None) if role else NOBODY
         if slug:
-            check_text("slug", slug)
+            check_slug("slug", slug)
         changes = method != "GET"
         call = Call(
             request,

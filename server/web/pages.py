@@ -19,7 +19,7 @@ from starlette.responses import Response
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, InvalidError, NotFoundError, StoppressError, TryAgainError
-from ..newsroom.model import POST_ID, SLUG
+from ..newsroom.fields import POST_ID, SLUG
 from ..newsroom.public import in_order, public_post, story_url, story_view
 from ..settings import Settings
 from ..store.relay import Relay

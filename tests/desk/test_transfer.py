@@ -16,7 +16,8 @@ from stoppress.desk import order, transfer
 from stoppress.desk.desk import Desk
 from stoppress.desk.lines import LINE_BYTES, Entry, check_file, lines_of
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, StoppressError
-from stoppress.newsroom.model import POST_ID, Post
+from stoppress.newsroom.fields import POST_ID
+from stoppress.newsroom.model import Post
 from stoppress.newsroom.times import format_time, parse_time
 from stoppress.store.store import Store
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stoppress.newsroom.errors import InvalidError
-from stoppress.newsroom.model import PostDraft, StoryDraft, read
+from stoppress.newsroom.model import PostDraft, StoryDraft
+from stoppress.newsroom.record import read
 from stoppress.newsroom.times import check_zone, kept_time, normal_time, parse_time
 
 

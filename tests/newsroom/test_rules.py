@@ -9,18 +9,9 @@ from msgspec import structs
 
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError
-from stoppress.newsroom.model import (
-    Correction,
-    Post,
-    PostDraft,
-    PostPatch,
-    Story,
-    StoryDraft,
-    StoryPatch,
-    Totals,
-    read,
-)
+from stoppress.newsroom.model import Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, Totals
 from stoppress.newsroom.public import full_post, public_post, redacted, story_view
+from stoppress.newsroom.record import read
 from stoppress.newsroom.times import format_time, parse_time, stored_ms
 
 NOW = parse_time("2026-11-22T18:00:00Z")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stoppress.newsroom.errors import InvalidError
-from stoppress.newsroom.model import BODY_BYTES
+from stoppress.newsroom.fields import BODY_BYTES
 from stoppress.newsroom.text import NESTING, REL, TAGS, clean, plain, render
 
 # What else may stand on a tag: numbers and a handful of words, none of which does anything.
