@@ -17,6 +17,7 @@ import orjson
 
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError, StoreRightsError
+from ..newsroom.events import RESET, STORY_DELETED
 from ..store.store import Store
 
 CHECK_S = 2.0  # of silence, then the log's top is read: a channel may be deaf without a word
@@ -39,7 +40,7 @@ async def follow_store(store: Store, slug: str, position: Position | None, tell:
                             failures = 0
                             position = Position(message["epoch"], message["seq"])
                             yield message
-                            if message["type"] == "story.deleted":
+                            if message["type"] == STORY_DELETED:
                                 return
             finally:
                 await subscriber.aclose()
@@ -83,7 +84,7 @@ async def _hear(channel: Any) -> dict[str, Any]:
 
 
 def _is_next(heard: dict[str, Any], position: Position | None) -> bool:
-    if not position or heard.get("type", "reset") == "reset":
+    if not position or heard.get("type", RESET) == RESET:
         return False
     return bool(heard["epoch"] == position.epoch and heard["seq"] == position.seq + 1)
 
@@ -129,7 +130,7 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
                     for told in _events(message):
                         position = Position(told["epoch"], told["seq"])
                         yield told
-                        if told["type"] == "story.deleted":
+                        if told["type"] == STORY_DELETED:
                             return
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else 1006

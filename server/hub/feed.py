@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
-from ..newsroom.public import post_id_of, redacted
+from ..newsroom.events import RETRACTIONS, STORY_DELETED, post_id_of, redacted
 from .frame import Batch, Frame
 from .position import Position
 from .reader import UNPROVEN, Reader
@@ -314,8 +314,8 @@ class Feed:
 
     def _redact(self, event: dict[str, Any]) -> None:
         """Retracted is gone (PROTOCOL section 3): what was told of that post is swapped for the retraction."""
-        retracts = event["type"] in ("post.withdrawn", "post.deleted")
-        if not retracts and event["type"] != "story.deleted":
+        retracts = event["type"] in RETRACTIONS
+        if not retracts and event["type"] != STORY_DELETED:
             return
         current = event.get("post")
         post_id = post_id_of(event)

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from ..newsroom.events import POST_DELETED
 from ..newsroom.public import key_event
 
 
@@ -67,7 +68,7 @@ class StoryState:
             was_complete = self.complete
             self.story = {**self.story, **event["story"]}
             self._put(post, was_complete)
-        elif event["type"] == "post.deleted":
+        elif event["type"] == POST_DELETED:
             self.story = {**self.story, **event["story"]}
             self._remove(event["post_id"])
         else:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from .events import EventType
 from .fields import (
     Body,
     Headline,
@@ -215,7 +216,7 @@ class Change(Record, kw_only=True):
     revision of the post. `created`: fingerprint of what the post was created with, kept for its id for ever.
     """
 
-    type: OneLine
+    type: EventType
     at: Moment
     post: Post | None = None
     expect_version: int = 0

@@ -87,30 +87,3 @@ def key_event(post: dict[str, Any]) -> dict[str, Any]:
     if not line["date_published"] and own_date(post):
         line["date_modified"] = own_date(post)
     return line
-
-
-def redacted(event: dict[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
-    """An event of a post that has been retracted since, as it may still be told.
-
-    `current` is the public post as it stands (status withdrawn), or None when it was deleted. Seq, time and totals
-    stay, so positions keep their meaning; the text is gone.
-    """
-    if "pinned" in event:
-        # A story's event that carried the post along when it was pinned.
-        told = {name: held for name, held in event.items() if name != "pinned"}
-        return told if current is None else {**told, "pinned": current}
-    told = {name: event[name] for name in ("type", "epoch", "seq", "at")}
-    if current is None:
-        told["type"] = "post.deleted"
-        told["post_id"] = post_id_of(event)
-    else:
-        told["type"] = "post.withdrawn"
-        told["post"] = current
-    told["story"] = event["story"]
-    return told
-
-
-def post_id_of(event: dict[str, Any]) -> str | None:
-    """The post whose text an event carries or ends, if any."""
-    post = event.get("post") or event.get("pinned")
-    return post["id"] if post else event.get("post_id")

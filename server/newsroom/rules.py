@@ -10,17 +10,21 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType, structs
 
 from .errors import ConflictError, GoneError, InvalidError
+from .events import (
+    POST_DELETED,
+    POST_PUBLISHED,
+    POST_UPDATED,
+    POST_WITHDRAWN,
+    STORY_DELETED,
+    STORY_ENDED,
+    STORY_REOPENED,
+    STORY_UPDATED,
+    EventType,
+)
 from .fields import is_blank
 from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch
 from .times import format_time
 
-PUBLISHED, UPDATED, WITHDRAWN, DELETED = "post.published", "post.updated", "post.withdrawn", "post.deleted"
-STORY_UPDATED, STORY_ENDED, STORY_REOPENED, STORY_DELETED = (
-    "story.updated",
-    "story.ended",
-    "story.reopened",
-    "story.deleted",
-)
 _EDITABLE = tuple(name for name in PostPatch.__struct_fields__ if name not in ("content_html", "change_note", "minor"))
 
 
@@ -46,7 +50,7 @@ def edit_story(story: Story, patch: StoryPatch, now: int, pinned: Post | None = 
         if name != "pinned_post_id" and (held := getattr(patch, name)) is not UNSET
     }
     new = structs.replace(story, **given)
-    type_ = STORY_UPDATED
+    type_: EventType = STORY_UPDATED
     if new.status != story.status:
         if new.status == "upcoming":
             raise ConflictError(f"status: the story is {story.status}; it cannot become upcoming again")
@@ -96,7 +100,7 @@ def publish(draft: PostDraft, *, id: str, html: str, text: str, now: int, create
         **fields,
     )
     pin = id if draft.pin else None
-    return Change(type=PUBLISHED, at=at, post=post, pin=pin, published=1, listed=1, created=created)
+    return Change(type=POST_PUBLISHED, at=at, post=post, pin=pin, published=1, listed=1, created=created)
 
 
 def body_or_html(body: str | UnsetType, html: str | UnsetType) -> None:
@@ -156,7 +160,7 @@ def withdraw(post: Post, note: str, now: int) -> Change:
         date_withdrawn=at,
         date_modified=max(at, post.date_modified),
     )
-    return Change(type=WITHDRAWN, at=at, post=new, expect_version=post.version, published=-1)
+    return Change(type=POST_WITHDRAWN, at=at, post=new, expect_version=post.version, published=-1)
 
 
 def restore(post: Post, last_public: Post, now: int) -> Change:
@@ -174,7 +178,7 @@ def restore(post: Post, last_public: Post, now: int) -> Change:
         date_modified=max(at, last_public.date_modified),
     )
     listed = 0 if post.status == "withdrawn" else 1
-    return Change(type=PUBLISHED, at=at, post=new, expect_version=post.version, published=1, listed=listed)
+    return Change(type=POST_PUBLISHED, at=at, post=new, expect_version=post.version, published=1, listed=listed)
 
 
 def delete(post: Post, now: int, *, purge: bool) -> Change:
@@ -184,7 +188,7 @@ def delete(post: Post, now: int, *, purge: bool) -> Change:
     at = format_time(now)
     tombstone = Post(id=post.id, status="deleted", version=post.version + 1, date_modified=at, sort_time=post.sort_time)
     return Change(
-        type=DELETED,
+        type=POST_DELETED,
         at=at,
         post=tombstone,
         expect_version=post.version,
@@ -201,7 +205,7 @@ def _next(post: Post, now: int, *, html: str, text: str, minor: bool = False, **
     if not minor:
         # A post whose given times lie ahead of this clock must not seem to move back.
         new.date_modified = max(at, post.date_modified)
-    return Change(type=UPDATED, at=at, post=new, expect_version=post.version, touch=not minor)
+    return Change(type=POST_UPDATED, at=at, post=new, expect_version=post.version, touch=not minor)
 
 
 def _must_be(post: Post, status: str) -> None:

@@ -11,8 +11,9 @@ import msgspec
 import orjson
 
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, VersionError
+from ..newsroom.events import POST_DELETED, RESET, redacted
 from ..newsroom.model import Change, Post, Story, Totals
-from ..newsroom.public import is_listed, public_post, redacted, story_view
+from ..newsroom.public import is_listed, public_post, story_view
 from ..newsroom.times import parse_time
 
 
@@ -204,14 +205,14 @@ def event_of(
 ) -> dict[str, Any] | None:
     """A log entry as the event it was, or as it may still be told; None where that cannot be."""
     kind = entry["type"].decode()
-    if kind == "reset":
+    if kind == RESET:
         return None
     event: dict[str, Any] = {"type": kind, "epoch": epoch, "seq": seq, "at": entry["at"].decode()}
     story = orjson.loads(entry["story"])
     if "id" not in entry:
         return {**event, "story": story}
     id = entry["id"].decode()
-    if kind == "post.deleted":
+    if kind == POST_DELETED:
         return {**event, "post_id": id, "story": story}
     now = post_of(slug, posts[id])
     text = texts[f"{id}:{entry['version'].decode()}"]

@@ -20,10 +20,10 @@ from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError
+from ..newsroom.events import RESET, read_event
 from ..newsroom.fields import SLUG
 from ..settings import Settings
 from ..tasks import Ticks, end, keep
-from .message import read_event
 from .repairs import Repairs
 from .store import Store, UnreadableError
 from .subscription import DeafError, Pace, subscribed
@@ -228,7 +228,7 @@ class Relay:
         if event is None:
             log.error("a message that is no event was ignored", extra={"slug": slug})
             return
-        if event["type"] != "reset" and self._repairs.fold(slug, feed, event, data):
+        if event["type"] != RESET and self._repairs.fold(slug, feed, event, data):
             return
         if (event["epoch"], event["seq"]) != feed.position:
             self.repair(slug)

@@ -23,6 +23,7 @@ from ..hub.hub import Hub
 from ..hub.notices import live, stale
 from ..hub.position import Position
 from ..newsroom.errors import StoppressError
+from ..newsroom.events import STORY_DELETED
 from ..newsroom.fields import SLUG
 from ..newsroom.times import format_time
 from ..store.relay import Relay
@@ -146,7 +147,7 @@ def _since(feed: Feed, position: Position | None, is_first: bool) -> tuple[Frame
 
 def _deleted(slug: str, gone: StoryGoneError) -> bytes:
     story = {"slug": slug, "status": "deleted"}
-    return orjson.dumps({"slug": slug, "type": "story.deleted", "epoch": gone.epoch, "seq": gone.seq, "story": story})
+    return orjson.dumps({"slug": slug, "type": STORY_DELETED, "epoch": gone.epoch, "seq": gone.seq, "story": story})
 
 
 def _positions(message: dict[str, Any]) -> dict[str, Position | None] | None:

@@ -9,8 +9,9 @@ from msgspec import structs
 
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError
+from stoppress.newsroom.events import redacted
 from stoppress.newsroom.model import Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, Totals
-from stoppress.newsroom.public import full_post, public_post, redacted, story_view
+from stoppress.newsroom.public import full_post, public_post, story_view
 from stoppress.newsroom.record import read
 from stoppress.newsroom.times import format_time, parse_time, stored_ms
 
