@@ -16,7 +16,7 @@ from typing import NamedTuple
 from . import elsewhere
 from .elsewhere import HEADINGS, OUT, PLAYERS, RENAMED, UNSAID, WRAPPERS, read, says
 from .model import Image
-from .pictures import address_of, credit_of, picture_of
+from .pictures import NoPicture, address_of, credit_of, picture_of
 from .safe import BLOCKS, MARKS, absolute, attributes_of, is_link, tag_with
 from .tree import Node
 
@@ -81,7 +81,7 @@ class _Writer:
         self._start = -1  # where the run begins in `out`
         self._closing = ""
         self._is_said = False
-        self._is_parted = False  # from what stands, where only text may
+        self._is_parted = False  # what comes next, from what stands
         self._between = ""  # what parts blocks where only text may stand: in a heading, in preformatted text
 
     # Runs
@@ -102,9 +102,6 @@ class _Writer:
 
     def text(self, text: str, marks: Marks, bare: bool, direction: Direction) -> None:
         self._begin(marks, bare, direction, text.isspace())
-        if self._is_parted and self._is_said and self._between and not self.out[-1].endswith(self._between):
-            self.out.append(self._between)
-        self._is_parted = False
         self._is_said = self._is_said or not text.isspace()
         self.out.append(escape(text, quote=False))
 
@@ -118,6 +115,10 @@ class _Writer:
         while same < min(len(marks), len(self._opened)) and marks[same].node is self._opened[same].node:
             same += 1
         self._close_marks(same)
+        if self._is_parted and not is_blank:
+            self._is_parted = False
+            if self._touches():
+                self.out.append(self._between or " ")
         for mark in marks[same:]:
             if mark.is_split and is_blank:
                 break
@@ -127,6 +128,15 @@ class _Writer:
     def _close_marks(self, left: int) -> None:
         while len(self._opened) > left:
             self.out.append(f"</{self._opened.pop().tag}>")
+
+    def _touches(self) -> bool:
+        """Would a word be read as one with the text that stands?"""
+        for part in reversed(self.out):
+            if part and not part.startswith("<"):
+                return not (part.endswith(self._between) if self._between else part[-1].isspace())
+            if part and part.strip("</>").partition(" ")[0] not in MARKS:
+                break
+        return False
 
     def _apart(self) -> None:
         """What comes next does not touch what stands."""
@@ -148,7 +158,7 @@ class _Writer:
     def _element(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         tag = RENAMED.get(node.tag, node.tag)
         if id(node) in self._captions:
-            pass
+            self._apart()
         elif tag == "br":
             self._begin(marks, bare, direction, True)
             self.out.append("<br>")
@@ -328,10 +338,12 @@ class _Writer:
 
     def _picture(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         found = picture_of(node)
+        if isinstance(found, NoPicture) and found.is_text:
+            self.text(found.text, marks, bare, direction)
+            return
+        self._is_parted = True
         if isinstance(found, Image):
             self.images.append(found)
-        elif found.is_text:
-            self.text(found.text, marks, bare, direction)
         else:
             self._left("img", found.text)
 
@@ -377,6 +389,7 @@ class _Writer:
         elif tag == "input" and node.attributes.get("type") == "hidden":
             pass
         else:
+            self._is_parted = True
             self._left(tag, f"{'form field' if tag in ('input', 'select', 'textarea') else tag} left out")
 
     def _left(self, kind: str, text: str) -> None:

@@ -1,13 +1,14 @@
 """What a person would read aloud of a post's HTML: its `article_body`.
 
-A blank line between paragraphs, list items as lines ("- " or their number), a table's row as a line ("Red · 12"),
-terms as "Dead: 3". Powers and indices keep what they say: 10⁶, m², CO₂, x^(n+1).
+A blank line between paragraphs, list items as lines ("- " or their number), a table's row as a line ("Red · – · 12"),
+terms as "Dead: 3". Powers and indices keep what they say: 10⁶, m², CO₂, x^(n+1), 2^(2³).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from unicodedata import normalize
 
 from .tree import Node, parse
 
@@ -112,8 +113,10 @@ class _Reader:
         for cell in node.children:
             if isinstance(cell, Node):
                 cells.append(_SPACE.sub(" ", _said(cell)))
+        while cells and not cells[-1]:
+            cells.pop()
         self._part(1)
-        self._words(" · ".join(cell for cell in cells if cell))
+        self._words(" · ".join(cell or "–" for cell in cells))
         self._part(1)
 
     def _terms(self, node: Node) -> None:
@@ -176,10 +179,11 @@ def _counted(number: int, kind: str) -> str:
 
 def _shifted(node: Node, before: str) -> str:
     """The text of a `sup` or `sub`; `before` is the sign it stands behind."""
-    text = _SPACE.sub(" ", node.text()).strip()
+    text = _SPACE.sub(" ", _said(node))
     table = _RAISED if node.tag == "sup" else _LOWERED
     if not text or (node.tag == "sup" and (_ASIDE.fullmatch(text) or (before.isdigit() and _ORDINAL.fullmatch(text)))):
         return text
     if all(ord(sign) in table for sign in text):
         return text.translate(table)
-    return f"{'^' if node.tag == 'sup' else '_'}{text if text.isalnum() else f'({text})'}"
+    is_plain = text.isalnum() and normalize("NFKC", text) == text  # 2³ in a power is not 23
+    return f"{'^' if node.tag == 'sup' else '_'}{text if is_plain else f'({text})'}"

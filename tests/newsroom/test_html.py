@@ -84,6 +84,18 @@ KEPT = [
         "<p>10<sup>6</sup>1/n</p>",
         "10⁶1/n",
     ),
+    (
+        "<table><tr><th></th><th>Seats</th></tr><tr><td>Red</td><td></td><td>5</td></tr><tr><td>Blue</td><td></td></tr>"
+        "<tr><td></td></tr></table>",
+        "<table><tbody><tr><th></th><th>Seats</th></tr><tr><td>Red</td><td></td><td>5</td></tr><tr><td>Blue</td><td></td>"
+        "</tr><tr><td></td></tr></tbody></table>",
+        "– · Seats\nRed · – · 5\nBlue",
+    ),
+    (
+        "<p>2<sup>2<sup>3</sup></sup>, x<sub>a<sub>1</sub></sub>, a<sup>1<br>2</sup>, 2<sup>2³</sup></p>",
+        None,
+        "2^(2³), x_(a₁), a^(1 2), 2^(2³)",
+    ),
     ("<form><label>Name</label><button>Go</button></form>", "<p> Name  Go </p>", "Name Go"),
     ('<p>a <img class="emoji" alt="😀" src="x.png"> b</p>', "<p>a 😀 b</p>", "a 😀 b"),
     (
@@ -106,6 +118,38 @@ def test_what_html_says_is_kept(html: str, kept: str | None, text: str) -> None:
     assert made.html == (kept or html)
     assert made.text == text
     assert clean(made.html) == made.html
+
+
+PICTURE = '<img src="https://img.example/a.jpg" alt="A">'
+PARTED = [
+    (f"<p>Bridge closed.{PICTURE}Police said</p>", "<p>Bridge closed. Police said</p>"),
+    (f"<p>The {PICTURE} team, the {PICTURE}<br>{PICTURE}end</p>", "<p>The  team, the <br>end</p>"),
+    (f"<div>12{PICTURE}<b>000 people</b></div>", "<p>12 <strong>000 people</strong></p>"),
+    (f"<p><b>12</b>{PICTURE}000</p>", "<p><strong>12</strong> 000</p>"),
+    (f"<td>1{PICTURE}2</td>", "<table><tbody><tr><td>1 2</td></tr></tbody></table>"),
+    (f"<h2>1{PICTURE}2</h2><pre>1{PICTURE}2</pre>", "<h4>1 2</h4><pre>1\n2</pre>"),
+    (f"<figure>Before{PICTURE}<figcaption>Cap</figcaption>After</figure>", "<p>Before</p><p>After</p>"),
+    (
+        f"<figure>{PICTURE}<ul><li>a<figcaption>Cap</figcaption>b</li></ul></figure>",
+        "<ul><li>a b</li></ul>",
+    ),
+    (
+        "<p>one<input>two<textarea>x</textarea>three<canvas></canvas>four<svg></svg>five<img src=x>six</p>",
+        "<p>one two three four five six</p>",
+    ),
+    (
+        "<ul><li>1<iframe src=https://v.example/1></iframe>2<p></p>3</ul>",
+        f"<ul><li>1 {link('https://v.example/1', 'v.example/1')} 2 3</li></ul>",
+    ),
+    ('<p>wo<input type="hidden">rd</p>', "<p>word</p>"),
+    ('<p>a<img class="emoji" alt="😀" src="x.png">b</p>', "<p>a😀b</p>"),
+]
+
+
+@pytest.mark.parametrize(("html", "kept"), PARTED)
+def test_what_is_taken_out_parts_its_neighbours(html: str, kept: str) -> None:
+    assert clean(html) == kept
+    assert clean(kept) == kept
 
 
 @pytest.mark.parametrize(
