@@ -149,8 +149,9 @@ class Link:
     def _forbidden(self, right: str) -> StoreRightsError:
         user = "default" if self.embedded else urlsplit(self.settings.redis).username or "default"
         prefix = self.settings.prefix
-        # The one story's key would do for the one story; a pattern must be granted as it stands (Redis ACL).
-        grant = right if right[0] == "+" or "*" in right else f"{right[0]}{prefix}:*"
+        # One story's key would do for the one story. Who lacks one channel lacks them all, and a worker's pattern must
+        # be granted word for word (Redis ACL).
+        grant = {"+": right, "~": f"~{prefix}:*", "&": f"&{prefix}:* &{prefix}:{{*}}:events"}[right[0]]
         return StoreRightsError(
             f"the user {user} of {self.place} lacks the right {right}, and nothing was done; "
             f"give it there: ACL SETUSER {user} {grant}",

@@ -522,6 +522,8 @@ async def test_who_may_not_subscribe_says_so(store: Store, until) -> None:
     assert relay.trouble().startswith("starting: the store has not been heard yet (the user")
     assert f"lacks the right &{prefix}:{{*}}:events" in relay.trouble()
     assert where(store) not in relay.trouble()
+    # Both halves at once: who follows it is not sent back for the other.
+    assert f"ACL SETUSER {name} &{prefix}:* &{prefix}:{{*}}:events" in relay.trouble()
     # What it says to do is enough.
     await store.client.execute_command("ACL", "SETUSER", name, f"&{prefix}:{{*}}:events")
     await until(lambda: not relay.trouble())
