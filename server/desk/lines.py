@@ -14,12 +14,12 @@ from typing import IO, Annotated, Any, Literal, TypeVar
 
 import msgspec
 import orjson
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from ..newsroom import text
 from ..newsroom.errors import InvalidError, StoppressError
 from ..newsroom.fields import POST_ID, Address, Moment, OneLine, PostId, check_slug
-from ..newsroom.model import Post, Story
+from ..newsroom.model import Post, Story, shows
 from ..newsroom.public import post_url
 from ..newsroom.record import read
 
@@ -243,7 +243,7 @@ def _parse(raw: bytes, number: int) -> dict[str, Any] | None:
 def _filled(line: PostLine, number: int, created: str, resolve: Callable[[str], str | None]) -> Entry:
     """The post with everything that follows from what was given."""
     content = text.Content("", "")
-    was_given = any(one.strip() for one in (line.body, line.content_html, line.article_body))
+    given = next((name for name in ("body", "content_html", "article_body") if getattr(line, name).strip()), "")
     if line.body:
         content = text.render(line.body)
         line.article_body = content.text
@@ -253,8 +253,10 @@ def _filled(line: PostLine, number: int, created: str, resolve: Callable[[str], 
     line.content_html = content.html or (text.from_lines(line.article_body) if not line.body else "")
     line.images, moved = text.with_pictures(line.images, content.images)
     notes = [*content.notes, *moved]
-    shows = line.content_html or line.headline.strip() or line.images or line.status == "withdrawn"
-    if was_given and not shows:
+    post = Post(**{name: getattr(line, name) for name in _POST_FIELDS})
+    seen = post if not post.content_html else structs.replace(post, article_body=text.plain(post.content_html))
+    if not shows(seen):
         why = "; ".join(note.text for note in notes[:3])
-        raise InvalidError("content_html", f"leaves nothing that can be shown{f': {why}' if why else ''}")
-    return Entry(number, Post(**{name: getattr(line, name) for name in _POST_FIELDS}), created, notes)
+        rule = "leaves nothing that can be shown" if given else "is missing, and so are text and images"
+        raise InvalidError(given or "headline", f"{rule}{f': {why}' if why else ''}; leave the line out")
+    return Entry(number, post, created, notes)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, TryAgainError
+from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, StoreError, TryAgainError
 from ..newsroom.model import Post, Story, Totals
 from ..newsroom.public import is_listed
-from ..newsroom.times import parse_time
+from ..newsroom.rules import not_in_the_future
+from ..newsroom.times import format_time, parse_time
 from .lines import STORY_FIELDS, Checked, Entry, Head, check_file, lines_of, together, wrong
 from .order import place
 from .result import ImportReport
@@ -30,6 +31,7 @@ BATCH_POSTS = 200
 BATCH_BYTES = 1024 * 1024
 PAGE_POSTS = 200
 ATTEMPTS = 5
+_DATES = ("date_published", "date_modified", "date_withdrawn")
 WARNINGS = 1000  # in a report; more are counted
 
 
@@ -98,6 +100,7 @@ async def import_(
         )
     if held and head:
         _same_story(held.story, head.story)
+    _past(head, entries, format_time(now))
     known = await store.imported(slug, [entry.post.id for entry in entries]) if held else {}
     new = await asyncio.to_thread(_not_stored, entries, known)
     taken = {parse_time(post.sort_time): post.id async for post in _walk(store, slug)} if held else {}
@@ -115,6 +118,27 @@ async def import_(
         return report
     await _store_all(store, slug, head, held, new, _newest(entries), by, progress)
     return report
+
+
+def _past(head: Head | None, entries: list[Entry], at: str) -> None:
+    """Refuse dates of what has not happened yet, as publishing does."""
+    dates = [(1, "story.date_published", head.story.date_published)] if head else []
+    dates += [(1, "story.date_modified", head.date_modified)] if head else []
+    for entry in entries:
+        post = entry.post
+        dates += [(entry.line, name, getattr(post, name)) for name in _DATES]
+        dates += [
+            (entry.line, f"corrections[{n}].date_published", one.date_published)
+            for n, one in enumerate(post.corrections)
+        ]
+    bad = []
+    for line, name, date in dates:
+        try:
+            not_in_the_future(name, date, at)
+        except InvalidError as error:
+            bad.append(wrong(line, error.field, error.rule))
+    if bad:
+        raise together(bad)
 
 
 def _newest(entries: list[Entry]) -> str:

@@ -29,6 +29,7 @@ from .fields import (
     Url,
     Zone,
     check_filled,
+    is_blank,
 )
 from .record import Record
 
@@ -230,3 +231,9 @@ class Change(Record, kw_only=True):
     touch: bool = True
     erase: bool = False
     created: OneLine = ""
+
+
+def shows(post: Post) -> bool:
+    """Is there anything of it for a reader to see: a headline, a word, a picture, or that it was withdrawn?"""
+    words = not is_blank(post.headline) or not is_blank(post.article_body)
+    return words or bool(post.images) or post.status == "withdrawn"

@@ -22,7 +22,7 @@ from .events import (
     EventType,
 )
 from .fields import is_blank
-from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch
+from .model import Change, Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, shows
 from .times import format_time
 
 _EDITABLE = tuple(name for name in PostPatch.__struct_fields__ if name not in ("content_html", "change_note", "minor"))
@@ -87,8 +87,7 @@ def delete_story(story: Story, now: int) -> Change:
 def publish(draft: PostDraft, *, id: str, html: str, text: str, now: int, created: str) -> Change:
     """`html`, `text`: the rendered body. `created`: fingerprint of the draft."""
     at = format_time(now)
-    if draft.date_published > at:
-        raise InvalidError("date_published", "lies in the future; leave it out to publish now")
+    not_in_the_future("date_published", draft.date_published, at)
     fields = {name: getattr(draft, name) for name in _EDITABLE}
     post = Post(
         id=id,
@@ -101,6 +100,12 @@ def publish(draft: PostDraft, *, id: str, html: str, text: str, now: int, create
     )
     pin = id if draft.pin else None
     return Change(type=POST_PUBLISHED, at=at, post=post, pin=pin, published=1, listed=1, created=created)
+
+
+def not_in_the_future(field: str, date: str, at: str) -> None:
+    """`at`: now. What has happened has a date that is past; "" is none."""
+    if date > at:
+        raise InvalidError(field, "lies in the future; give the time it was, or leave it out")
 
 
 def body_or_html(body: str | UnsetType, html: str | UnsetType) -> None:
@@ -120,7 +125,10 @@ def edit(post: Post, patch: PostPatch, *, html: str, text: str, now: int) -> Cha
     # Of a body, the stored HTML is what it was rendered to then: the same body is the same post.
     if is_same and (patch.content_html is UNSET or html == post.content_html) and not patch.change_note:
         return None
-    return _next(post, now, html=html, text=text, minor=patch.minor, change_note=note, **given)
+    change = _next(post, now, html=html, text=text, minor=patch.minor, change_note=note, **given)
+    if change.post and not shows(change.post):
+        raise InvalidError("headline", "is missing, and so would be text and images: withdraw or delete the post")
+    return change
 
 
 def correct(post: Post, correction: Correction, now: int) -> Change:

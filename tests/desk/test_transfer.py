@@ -251,6 +251,7 @@ async def test_files_that_make_no_story(desk, rows, kind, says):
 async def test_a_missing_sort_time_without_room_is_refused(desk):
     at = "2026-11-03T20:00:00.00{}Z"
     rows = [{"id": "a", "sort_time": at.format(2)}, {"id": "b"}, {"id": "c"}, {"id": "d", "sort_time": at.format(0)}]
+    rows = [{**row, "headline": "h"} for row in rows]
     with pytest.raises(InvalidError, match=r"line 3: sort_time: is missing, and there is no room") as caught:
         await desk.import_("night", lines(STORY, *rows))
     assert caught.value.extra["line"] == 3
@@ -512,7 +513,7 @@ async def test_all_conflicts_and_all_lines_without_room_are_named_at_once(desk):
     rows = [{"id": f"s{n}", "sort_time": at.format(9 - n)} if n % 2 == 0 else {"id": f"s{n}"} for n in range(5)]
     rows[2]["sort_time"], rows[4]["sort_time"] = at.format(8), at.format(7)
     with pytest.raises(InvalidError) as caught:
-        await desk.import_("other", lines(STORY, *rows))
+        await desk.import_("other", lines(STORY, *({**row, "headline": "h"} for row in rows)))
     assert [told["line"] for told in caught.value.extra["lines"]] == [3, 5]
 
 
@@ -599,3 +600,71 @@ async def test_plain_text_of_an_agency_keeps_its_lines(desk):
     post = await desk.post("night", "a")
     assert post["content_html"] == "<p>First.</p><p>– A quote.</p><p>Third.</p>"
     assert post["article_body"] == "First.\n– A quote.\nThird."
+
+
+@pytest.mark.parametrize(
+    ("field", "row"),
+    [
+        ("date_published", {"date_published": "2027-01-01T00:00:00Z"}),
+        ("date_modified", {"date_modified": "2027-01-01T00:00:00Z"}),
+        ("date_withdrawn", {"status": "withdrawn", "date_withdrawn": "2027-01-01T00:00:00Z"}),
+        ("corrections[0].date_published", {"corrections": [{"text": "x", "date_published": "2027-01-01T00:00:00Z"}]}),
+    ],
+)
+async def test_what_is_imported_has_happened_already(store, field, row):
+    """As `publish` says; what is planned, a story's coverage_end_time, may lie ahead."""
+    story = {"story": {"headline": "h", "coverage_end_time": "2027-01-01T00:00:00Z"}}
+    rows = lines(story, {"headline": "a", "date_published": format_time(NOW)}, {"headline": "b", **row})
+    with pytest.raises(InvalidError, match=re.escape(f"line 3: {field}: lies in the future")):
+        await transfer.import_(store, "night", rows, now=NOW, dry_run=True)
+    assert (await transfer.import_(store, "night", rows[:2], now=NOW)).added == 1
+
+
+@pytest.mark.parametrize("field", ["date_published", "date_modified"])
+async def test_a_story_is_of_the_past_too(store, field):
+    rows = lines({"story": {"headline": "h", field: format_time(NOW + 1)}}, {"headline": "a"})
+    with pytest.raises(InvalidError, match=f"line 1: story.{field}: lies in the future"):
+        await transfer.import_(store, "night", rows, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "row"),
+    [
+        ("headline", {"id": "c"}),
+        ("headline", {"byline": "By Ana Lee"}),
+        ("headline", {"headline": "\u200b", "body": " "}),
+        ("content_html", {"content_html": "<p>&#8203;</p>"}),
+        ("content_html", {"content_html": "<ul><li></li></ul>"}),
+        ("content_html", {"content_html": "<table><tr><td></td><td></td></tr></table>"}),
+        ("content_html", {"content_html": "<p>&#8203;</p>", "article_body": "Only the screen reader's."}),
+        ("content_html", {"content_html": "<script>a()</script>"}),
+        ("body", {"body": "---"}),
+        ("article_body", {"article_body": "\u2060"}),
+    ],
+)
+def test_a_post_that_shows_nothing_is_refused(field, row):
+    with pytest.raises(InvalidError, match=f"line 1: {field}: ") as refused:
+        check_file("night", lines(row))
+    assert refused.value.extra["line"] == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"headline": "h"},
+        {"body": "b"},
+        {"article_body": "b"},
+        {"images": [{"url": "/a.jpg"}]},
+        {"status": "withdrawn"},
+        {"content_html": "<img src=/a.jpg>"},
+    ],
+)
+def test_a_post_that_shows_anything_is_taken(row):
+    assert len(check_file("night", lines({"id": "c", **row})).entries) == 1
+
+
+async def test_no_edit_leaves_a_post_that_shows_nothing(desk):
+    """Or its export could not be imported."""
+    await desk.import_("night", lines(STORY, {"id": "c", "body": "b"}))
+    with pytest.raises(InvalidError, match="withdraw or delete"):
+        await desk.edit("night", "c", {"body": ""})
