@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..newsroom.errors import InvalidError
-from ..newsroom.model import NOTE_CHARS
+from ..newsroom.fields import NOTE_CHARS
 from ..newsroom.text import Note, from_lines, take
 from .converted import STORY, Converted, Row
 from .foreign import (
