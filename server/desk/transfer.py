@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from threading import Event
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -150,15 +151,26 @@ def _newest(entries: list[Entry]) -> str:
 async def _checked(
     slug: str, lines: Iterable[bytes] | AsyncIterable[bytes], progress: Callable[[int, int], None] | None
 ) -> Checked:
-    if not isinstance(lines, AsyncIterable):
-        return await asyncio.to_thread(check_file, slug, lines, progress)
-    from tempfile import SpooledTemporaryFile
+    given_up = Event()
 
-    with SpooledTemporaryFile(SPOOL_BYTES) as file:
-        async for chunk in lines:
-            await asyncio.to_thread(file.write, chunk)
-        file.seek(0)
-        return await asyncio.to_thread(check_file, slug, lines_of(file), progress)
+    def go_on(done: int, of: int) -> None:
+        if given_up.is_set():  # nobody waits for the thread any more, but a process that ends would
+            raise TryAgainError("the import was given up")
+        if progress:
+            progress(done, of)
+
+    try:
+        if not isinstance(lines, AsyncIterable):
+            return await asyncio.to_thread(check_file, slug, lines, go_on)
+        from tempfile import SpooledTemporaryFile
+
+        with SpooledTemporaryFile(SPOOL_BYTES) as file:
+            async for chunk in lines:
+                await asyncio.to_thread(file.write, chunk)
+            file.seek(0)
+            return await asyncio.to_thread(check_file, slug, lines_of(file), go_on)
+    finally:
+        given_up.set()
 
 
 def _refuse_losses(entries: list[Entry]) -> None:

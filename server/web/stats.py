@@ -85,7 +85,7 @@ class Board:
         self._behind = 0
         self._missing: dict[str, int] = {}
         self._stale_since: int | None = None
-        self.refresh()
+        self.refresh(is_tick=False)
 
     async def run(self) -> None:
         """Until cancelled: sample, tell the others, merge. A store that hangs holds up only what goes through it."""
@@ -114,7 +114,9 @@ class Board:
         """Readers are served at `address`, or at the public one; known from now on until this worker ends."""
         self.address = self._store.settings.public_url or address
         await announce(self._store, self.address)
-        self.refresh()  # with what the other nodes have told by now: the first who asks shall not be told less
+        self.refresh(
+            is_tick=False
+        )  # with what the other nodes have told by now: the first who asks shall not be told less
 
     async def goodbye(self) -> None:
         """The others need not wait for this worker."""
@@ -125,11 +127,11 @@ class Board:
         await self._turn.wait()
         return self.latest
 
-    def refresh(self) -> None:
-        """Sample this worker now, and merge."""
+    def refresh(self, *, is_tick: bool = True) -> None:
+        """Sample this worker now, and merge. Between two ticks nobody who is silent has missed a sample."""
         now_ms = time.time_ns() // 1_000_000
         self._listen_to_node()
-        for heard in self._heard.values():
+        for heard in self._heard.values() if is_tick else ():
             heard.age += 1
         self._heard = {id: heard for id, heard in self._heard.items() if heard.age < FORGET and self._may_live(heard)}
         self._note_bursts(now_ms)

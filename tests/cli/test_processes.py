@@ -317,7 +317,7 @@ def test_after_a_worker_was_killed_everyone_who_is_asked_gives_the_one_right_ans
         times = 0
         while times < 20:  # whoever answers, alone and then with the successor
             sample = sample_of(address, 1)
-            assert sample["readers"] == len(living)
+            assert sample["readers"] == len(living), sample
             assert {one["status"] for one in sample["workers"].values()} == {"ok"}
             times += len(sample["workers"]) == 2
     said = f"(process {victim}) ended by SIGKILL with {len(lines) - len(living)} reader"
