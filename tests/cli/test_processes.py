@@ -313,17 +313,18 @@ def test_after_a_worker_was_killed_everyone_who_is_asked_gives_the_one_right_ans
         os.kill(victim, signal.SIGKILL)
         living = [line for line in lines if not is_lost(line)]
         assert 0 < len(living) < len(lines)
+        # Alone, and then with the successor, who has a few seconds to hear of everybody.
         until_now(lambda: sample_of(address, 1)["readers"] == len(living))
-        times = 0
-        while times < 20:  # whoever answers, alone and then with the successor
-            sample = sample_of(address, 1)
-            assert sample["readers"] == len(living), sample
-            assert {one["status"] for one in sample["workers"].values()} == {"ok"}
-            times += len(sample["workers"]) == 2
+        until_now(lambda: all(is_right(sample_of(address, 2), len(living)) for _ in range(20)))
+        sample = sample_of(address, 2)
     said = f"(process {victim}) ended by SIGKILL with {len(lines) - len(living)} reader"
     assert said in sample["incidents"][0]["text"]
     server.send_signal(signal.SIGTERM)
     ended(server)
+
+
+def is_right(sample: dict, readers: int) -> bool:
+    return sample["readers"] == readers and {one["status"] for one in sample["workers"].values()} == {"ok"}
 
 
 @contextlib.contextmanager
