@@ -44,8 +44,10 @@ def picture_of(node: Node) -> Image | NoPicture:
         if url and not url.startswith("data:"):
             break
     try:
-        check_url("url", url)
+        is_usable = bool(check_url("url", url))
     except InvalidError:
+        is_usable = False
+    if not is_usable:
         about = f" ({alt[:60]})" if alt else ""
         return NoPicture(f"img{about} left out: its address {given[-2][:80]!r} cannot be used")
     if len(url) > 2_048:
