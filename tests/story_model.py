@@ -101,16 +101,18 @@ class Editor:
     def publish(self, offset: int, key: bool, pin: bool) -> dict[str, Any]:
         self.made += 1
         id = f"p{self.made}"
-        sort = self.made * 1000 - offset * 1000 - (1 if offset else 0)  # offset > 0: a post from the past
-        while any(post["sort_time"] == moment(10_000_000 + sort) for post in self.posts.values()):
-            sort += 1
         if pin:
             self.pinned = id
-        return self._public(self._post(id, 1, moment(10_000_000 + sort), key), "post.published")
+        return self._public(self._post(id, 1, self._free(offset), key), "post.published")
 
     def edit(self, id: str, key: bool) -> dict[str, Any]:
         old = self.posts[id]
         return self._public(self._post(id, old["version"] + 1, old["sort_time"], key), "post.updated")
+
+    def move(self, id: str, offset: int) -> dict[str, Any]:
+        """Another place, which the fold rules allow (posts are upserts), whatever today's editors can do."""
+        old = self.posts[id]
+        return self._public({**old, "version": old["version"] + 1, "sort_time": self._free(offset)}, "post.updated")
 
     def withdraw(self, id: str) -> dict[str, Any]:
         old = self.posts[id]
@@ -155,6 +157,13 @@ class Editor:
         self.status, self.pinned = "deleted", None
         self.seq += 1
         return self._event("story.deleted", story=self.story())
+
+    def _free(self, offset: int) -> str:
+        """A sort_time nobody has, so many posts back from now."""
+        sort = self.made * 1000 - offset * 1000 - (1 if offset else 0)  # offset > 0: a post from the past
+        while any(post["sort_time"] == moment(10_000_000 + sort) for post in self.posts.values()):
+            sort += 1
+        return moment(10_000_000 + sort)
 
     def _post(self, id: str, version: int, sort_time: str, key: bool) -> dict[str, Any]:
         text = {"headline": f"<{id}> v{version}", "content_html": f"<{id}>" * (1 + version % 3)}
@@ -225,11 +234,11 @@ class Client:
         if post["status"] == "published" and post.get("is_key_event"):
             line = {name: post[name] for name in ("id", "headline", "date_published", "sort_time", "url")}
             self.key_events = sorted([*self.key_events, line], key=lambda line: line["sort_time"], reverse=True)
-        oldest = self.posts[-1]["sort_time"] if self.posts else "9"
-        is_held = any(held["id"] == post["id"] for held in self.posts)
-        if not is_held and had_more and post["sort_time"] < oldest:
-            return
+        is_where_it_was = any((held["id"], held["sort_time"]) == (post["id"], post["sort_time"]) for held in self.posts)
         rest = [held for held in self.posts if held["id"] != post["id"]]
+        if not is_where_it_was and had_more and post["sort_time"] < (rest[-1]["sort_time"] if rest else "9"):
+            self.posts = rest
+            return
         self.posts = sorted([*rest, post], key=lambda held: held["sort_time"], reverse=True)
 
     def snapshot(self, backlog: int, max_bytes: int) -> dict[str, Any]:
@@ -283,13 +292,15 @@ def _step(draw: st.DrawFn, editor: Editor, may_end: bool) -> dict[str, Any]:
     gone = [id for id, post in editor.posts.items() if post["status"] != "published" and id in editor.last_public]
     flag = st.booleans()
     choices = ["publish", "publish", "publish", "publish", "tell"]
-    choices += ["edit", "withdraw"] * bool(published) + ["delete", "delete", "pin"] * bool(listed)
+    choices += ["edit", "withdraw", "move"] * bool(published) + ["delete", "delete", "pin"] * bool(listed)
     choices += ["restore"] * bool(gone) + ["unpin"] * bool(editor.pinned) + ["delete_story"] * may_end
     choice = draw(st.sampled_from(choices))
     if choice == "publish":
         return editor.publish(draw(st.sampled_from([0, 0, 1, 3, 10])), draw(flag), draw(flag) and draw(flag))
     if choice == "edit":
         return editor.edit(draw(st.sampled_from(published)), draw(flag))
+    if choice == "move":
+        return editor.move(draw(st.sampled_from(published)), draw(st.sampled_from([0, 1, 3, 10])))
     if choice == "withdraw":
         return editor.withdraw(draw(st.sampled_from(published)))
     if choice == "delete":

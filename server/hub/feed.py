@@ -256,7 +256,7 @@ class Feed:
         count = 0
         for reader in readers:
             if reader.seq != standing:
-                if batch is not None:
+                if batch is not None and count:
                     handed.append((batch, count))
                 standing, count = reader.seq, 0
                 batch = self._live(standing, aside)
@@ -268,7 +268,7 @@ class Feed:
                 reader.wake()
                 if aside is not None:
                     reader.note(aside)
-        if batch is not None:
+        if batch is not None and count:
             handed.append((batch, count))
         return handed
 
@@ -327,7 +327,4 @@ class Feed:
                 frame.redact({**event, "seq": message["seq"], "at": message["at"]})
             elif post_id_of(message) == post_id:
                 frame.redact(redacted(message, current))
-            elif (pinned := message.get("pinned")) and pinned["id"] == post_id:
-                without = {name: held for name, held in message.items() if name != "pinned"}
-                frame.redact({**without, "pinned": current} if current else without)
         self._ring_bytes = sum(len(frame.raw or b"") for frame in self._ring)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stoppress.hub import notices
 from stoppress.hub.feed import Feed, Limits
 from stoppress.hub.frame import Batch, Frame
 from stoppress.hub.position import Position
@@ -33,9 +34,13 @@ class Page(Reader):
         self.is_awake = False
         self.line: deque[Frame] = deque()
         self.told: list[int] = []
+        self.notes: list[str] = []
 
     def wake(self) -> None:
         self.is_awake = True
+
+    def note(self, notice: Frame) -> None:
+        self.notes.append(notice.type)
 
     def hand(self, batch: Batch) -> None:
         assert self.is_ready
@@ -328,6 +333,108 @@ def test_what_does_not_end_at_the_floor_is_not_recalled() -> None:
 
     assert feed.floor == 0
     assert feed.is_recalled
+
+
+@pytest.mark.parametrize(
+    ("position", "is_answered"),
+    [
+        (Position("e2", 5), True),  # with a snapshot, whatever the store says
+        (Position("e1", 2), False),  # the log may reach further back
+        (Position("e1", 3), True),
+        (Position("e1", 5), True),
+        (Position("e1", 6), False),  # the store may be ahead
+    ],
+    ids=["another epoch", "below the ring", "at the floor", "at the head", "ahead"],
+)
+def test_the_store_is_asked_only_for_what_the_ring_does_not_prove(position: Position, is_answered: bool) -> None:
+    _, feed = published(5, ring_events=2)
+
+    assert feed.answers(position) is is_answered
+
+
+def test_nothing_follows_a_state_in_doubt_and_no_position_is_honoured_until_it_is_replaced() -> None:
+    editor, feed = published(3)
+    feed.doubt()
+    event = editor.publish(0, key=False, pin=False)
+
+    with pytest.raises(ValueError, match="does not follow"):
+        feed.apply(event, encoded(event))
+    assert not feed.join(Page(), Position("e1", 3))
+    assert not feed.refill(editor.load(KEEP))
+    feed.replace(editor.load(KEEP))
+    assert feed.join(Page(), Position("e1", 4))
+
+
+def test_who_is_far_behind_may_take_a_state_instead_of_its_history() -> None:
+    """If that is less: of two posts shown, three events are more, and two are not."""
+    _, feed = published(5, backlog=2)
+    page = Page()
+    for seq, type_ in [(2, "snapshot"), (3, "post.published")]:
+        page.seq, page.is_fresh = seq, False
+        batch = feed.take(page, conflate=True)
+        assert batch is not None
+        assert batch.frames[0].type == type_
+        assert page.seq == 5
+
+
+def test_a_fan_out_says_what_was_handed_over_and_to_how_many() -> None:
+    """By what each missed, in the order they stand; the notice leaves behind the events, in the same write."""
+    editor, feed = published(2)
+    ready = [Page(room=9) for _ in range(4)]
+    waiting = Page()
+    for page in (*ready, waiting):
+        feed.join(page, feed.position)
+        page.take(feed)
+        page.line.clear()
+    for page in ready:
+        page.is_ready = True
+    event = editor.publish(0, key=False, pin=False)
+    feed.apply(event, encoded(event))
+    for page, seq in zip(ready, [2, 1, 1, 2], strict=True):
+        page.seq = seq
+    feed.aside = notices.readers(5)
+
+    (handed,) = feed.pump()
+
+    seqs = [([frame.message["seq"] for frame in batch.frames], count) for batch, count in handed]
+    assert seqs == [([3], 1), ([2, 3], 2), ([3], 1)]
+    assert handed[0][0] is handed[2][0], "one batch for all who missed the same, wherever they stand"
+    assert all(batch.forms[native.encode].endswith(b'{"type":"readers","count":5}') for batch, _ in handed)
+    assert all(page.seq == 3 and not page.is_awake for page in ready)
+    assert (waiting.is_awake, waiting.notes, waiting.seq) == (True, ["readers"], 2)
+
+
+def test_after_a_fan_out_everybody_is_left_alone() -> None:
+    """Who is at the head, and who left while others were served."""
+    editor, feed = published(1)
+    pages = [Page() for _ in range(3)]
+    for page in pages:
+        feed.join(page, feed.position)
+        page.take(feed)
+        page.is_awake = False
+    event = editor.publish(0, key=False, pin=False)
+    feed.apply(event, encoded(event))
+    pages[0].seq = 2  # it took by itself
+    slices = feed.pump(1)
+
+    next(slices)
+    feed.leave(pages[2])
+    assert list(slices) == [[], []], "nothing was written to anybody"
+    assert [page.is_awake for page in pages] == [False, True, False]
+
+
+def test_a_pinned_post_that_was_retracted_is_gone_from_the_event_that_pinned_it() -> None:
+    editor, feed = published(1)
+    event = editor.pin("p1")
+    feed.apply(event, encoded(event))
+    event = editor.delete("p1")
+
+    feed.apply(event, encoded(event))
+
+    told = [json.loads(frame.form(native.encode)) for frame in feed.resumed(0).frames[0].frames]
+    assert [message["type"] for message in told] == ["post.deleted", "story.updated", "post.deleted"]
+    assert "pinned" not in told[1]
+    assert told[1]["story"]["pinned_post_id"] == "p1"  # as it was: positions keep their meaning
 
 
 def test_an_overlap_is_dropped_and_a_hole_refused() -> None:

@@ -95,6 +95,28 @@ def test_short_is_told_at_once_and_a_refill_goes_unnoticed() -> None:
     assert snapshot_bytes(feed) == encoded(editor.snapshot(BACKLOG, 10**6))
 
 
+def test_a_refill_may_be_older_or_newer_than_the_feed() -> None:
+    """The ring's events are folded into an older one; a newer one waits until the feed is there."""
+    editor = Editor()
+    for _ in range(20):
+        editor.publish(0, key=False, pin=False)
+    feed = Feed("a", editor.load(KEEP), Limits(backlog=BACKLOG))
+    older = editor.load(KEEP)
+    events = [editor.delete(id) for id in ("p20", "p19", "p18", "p17")]
+    for event in events[:2]:
+        feed.apply(event, encoded(event))
+
+    assert feed.refill(older)
+    assert feed.seq == 22
+    assert [post["id"] for post in feed.state.posts] == ["p18", "p17", "p16", "p15"]
+    assert feed.refill(editor.load(KEEP))
+    assert feed.seq == 22
+    for event in events[2:]:
+        feed.apply(event, encoded(event))
+    assert feed.seq == 24
+    assert snapshot_bytes(feed) == encoded(editor.snapshot(BACKLOG, 10**6))
+
+
 def test_a_refill_of_another_epoch_or_from_below_the_ring_is_refused() -> None:
     editor = Editor()
     state = editor.load(KEEP)
@@ -120,6 +142,76 @@ def test_an_old_version_loses() -> None:
 
     assert state.posts == [editor.posts["p1"]]
     assert state.pinned == editor.posts["p1"]
+
+
+def test_a_pin_stays_while_other_posts_change() -> None:
+    editor = Editor()
+    editor.publish(0, key=False, pin=True)
+    state = editor.load(KEEP)
+
+    state.apply(editor.publish(0, key=False, pin=False))
+
+    assert state.pinned == editor.posts["p1"]
+
+
+def places(state: StoryState) -> list[str]:
+    return [post["id"] for post in state.posts]
+
+
+def test_a_post_from_the_past_is_held_only_where_no_hole_could_be_before_it() -> None:
+    """Not below the oldest held one while the store has more; and what is too many goes at the old end."""
+    editor = Editor()
+    for _ in range(KEEP):
+        editor.publish(0, key=False, pin=False)
+    whole, part = editor.load(KEEP + 1), editor.load(KEEP - 1)
+    for event in (editor.publish(20, key=False, pin=False), editor.publish(2, key=False, pin=False)):
+        whole.apply(event)
+        part.apply(event)
+
+    assert places(whole) == ["p6", "p8", "p5", "p4", "p3", "p2", "p1"]
+    assert places(part) == ["p6", "p8", "p5", "p4", "p3"]
+    assert whole.posts == editor.listed()[: KEEP + 1]
+
+
+def test_a_moved_post_takes_its_new_place_or_none() -> None:
+    editor = Editor()
+    for _ in range(KEEP):
+        editor.publish(0, key=True, pin=False)
+    whole, part = editor.load(KEEP), editor.load(KEEP - 1)
+    for event in (editor.move("p3", 0), editor.move("p5", 20)):
+        whole.apply(event)
+        part.apply(event)
+
+    assert places(whole) == [post["id"] for post in editor.listed()] == ["p3", "p6", "p4", "p2", "p1", "p5"]
+    assert places(part) == ["p3", "p6", "p4", "p2"]
+    assert whole.key_events == part.key_events == editor.key_events()
+
+
+def test_deleting_what_is_not_held_takes_only_its_key_event() -> None:
+    editor = Editor()
+    for _ in range(4):
+        editor.publish(0, key=True, pin=False)
+    state = editor.load(2)
+
+    state.apply(editor.delete("p1"))
+
+    assert places(state) == ["p4", "p3"]
+    assert [entry["id"] for entry in state.key_events] == ["p4", "p3", "p2"]
+
+
+def test_a_snapshot_has_as_many_posts_as_fit_but_one_at_least() -> None:
+    editor = Editor()
+    for _ in range(3):
+        editor.publish(0, key=False, pin=False)
+    state = editor.load(KEEP)
+    sizes = [len(encoded(post)) for post in state.posts]
+
+    def shown(max_bytes: int) -> int:
+        snapshot = state.snapshot(3, max_bytes)
+        assert snapshot["has_more"] is (len(snapshot["posts"]) < 3)
+        return len(snapshot["posts"])
+
+    assert [shown(size) for size in (1, sum(sizes[:2]) - 1, sum(sizes[:2]), sum(sizes))] == [1, 1, 2, 3]
 
 
 def test_a_pin_without_its_post_is_found_among_the_held() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+import pytest
+
+from stoppress.hub import notices
 from stoppress.hub.feed import Feed
 from stoppress.hub.frame import Batch, Frame
 from stoppress.hub.hub import ASIDE_MS, Hub
@@ -93,6 +96,71 @@ def test_of_many_readers_a_share_reports_painting() -> None:
 
     assert hub.hello(feed, 1000).message["sample"] == 0.1
     assert hub.hello(feed, 1000).message["readers"] == 10_000
+
+
+def test_readers_are_told_once_that_the_store_is_lost_and_once_that_it_is_back() -> None:
+    hub = Hub()
+    _, _, (listener,) = story(hub, readers=1)
+    hub.live()  # it was never lost
+    hub.stale(5)
+    hub.stale(6)
+    work(hub)
+    assert listener.notices == [{"type": "stale", "since": "1970-01-01T00:00:00.005Z"}]
+    assert hub.stale_since == 5
+
+    hub.live()
+    hub.live()
+    work(hub)
+    assert listener.notices[1:] == [{"type": "live"}]
+    assert hub.sample(0)["stale_since"] is None
+
+
+@pytest.mark.parametrize(("most", "is_full"), [(0, False), (3, False), (2, True), (1, True)])
+def test_a_hub_is_full_when_it_has_as_many_readers_as_it_may(most: int, is_full: bool) -> None:
+    """Over all its stories; 0 = any number."""
+    hub = Hub(max_readers=most)
+    story(hub, "a", readers=1)
+    _, feed, (_, leaves) = story(hub, "b", readers=2)
+    feed.leave(leaves)
+
+    assert hub.readers == 2
+    assert hub.is_full is is_full
+
+
+def test_under_load_events_of_a_few_milliseconds_leave_together() -> None:
+    """The first at once; a second within 10 ms of it waits for the rest of them, and others get their turn."""
+    hub = Hub()
+    editor, feed, (listener,) = story(hub, readers=1)
+    now = START
+    tell(editor, feed)
+    assert list(hub.work(lambda: now)) == [0]
+    tell(editor, feed)
+    now += 4
+    steps = hub.work(lambda: now)
+    assert [next(steps), next(steps)] == [0.006, 0.006]
+    assert listener.log == ["wake"]
+
+    tell(editor, feed)
+    now += 6
+
+    assert list(steps) == [0]
+    assert listener.log == ["wake", "wake"]
+    now -= 3_600_000  # a clock that is set back holds nobody
+    tell(editor, feed)
+    assert list(hub.work(lambda: now)) == [0]
+
+
+def test_notices_leave_while_events_are_held() -> None:
+    hub = Hub()
+    editor, feed, (listener,) = story(hub, readers=1)
+    tell(editor, feed)
+    list(hub.work(lambda: START))
+    tell(editor, feed)
+    hub.stale(1)
+
+    steps = hub.work(lambda: START + 1)
+    assert [next(steps), next(steps)] == [0, 0.009]
+    assert listener.log == ["wake", "stale"]
 
 
 def test_a_beat_comes_after_silence_and_only_then() -> None:
@@ -273,10 +341,12 @@ def test_latencies_count_what_was_written_live() -> None:
     assert not hub.seen(feed, listener, 2, at_ms + 90)
     assert not hub.seen(feed, listener, 1, at_ms + 40 + 60_001)
 
+    hub.wrote(feed.snapshot(), at_ms + 5_000)  # an opening is no news
+
     sample = hub.sample(at_ms + 100)
     assert 40 <= sample["latency_ms"]["written"]["p50"] <= 44
     assert 90 <= sample["latency_ms"]["painted"]["p99"] <= 99
-    assert hub.counts.deliveries == 1
+    assert hub.counts.deliveries == 2
 
 
 def test_a_sample_says_who_is_behind_and_how_fast_it_goes() -> None:
@@ -342,3 +412,26 @@ def test_positions_are_read_or_ignored() -> None:
         "x" * 65 + ":1",
     ):
         assert Position.parse(text) is None
+
+
+def test_notices_have_the_contract_s_shapes() -> None:
+    said = [
+        notices.hello(0, 3, 0.5, None),
+        notices.hello(0, 3, 1, 5),
+        notices.beat(7, 1),
+        notices.readers(4),
+        notices.stale(2),
+        notices.live(),
+        notices.bye(900),
+    ]
+
+    moment = "1970-01-01T00:00:00.00"
+    assert [frame.message for frame in said] == [
+        {"type": "hello", "server_time": f"{moment}0Z", "readers": 3, "sample": 0.5, "stale_since": None},
+        {"type": "hello", "server_time": f"{moment}0Z", "readers": 3, "sample": 1, "stale_since": f"{moment}5Z"},
+        {"type": "beat", "seq": 7, "server_time": f"{moment}1Z"},
+        {"type": "readers", "count": 4},
+        {"type": "stale", "since": f"{moment}2Z"},
+        {"type": "live"},
+        {"type": "bye", "retry_ms": 900},
+    ]

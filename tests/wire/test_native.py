@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from stoppress.hub import notices
 from stoppress.hub.frame import Batch, Frame
 from stoppress.wire import native
 
@@ -51,26 +50,3 @@ def test_a_form_is_made_once() -> None:
 
     assert batch.forms[encode] + batch.forms[encode] == b"xxxx"
     assert len(made) == 1
-
-
-def test_notices_have_the_contract_s_shapes() -> None:
-    said = [
-        notices.hello(0, 3, 0.5, None),
-        notices.hello(0, 3, 1, 5),
-        notices.beat(7, 1),
-        notices.readers(4),
-        notices.stale(2),
-        notices.live(),
-        notices.bye(900),
-    ]
-
-    moment = "1970-01-01T00:00:00.00"
-    assert [json.loads(frame.form(native.encode)) for frame in said] == [
-        {"type": "hello", "server_time": f"{moment}0Z", "readers": 3, "sample": 0.5, "stale_since": None},
-        {"type": "hello", "server_time": f"{moment}0Z", "readers": 3, "sample": 1, "stale_since": f"{moment}5Z"},
-        {"type": "beat", "seq": 7, "server_time": f"{moment}1Z"},
-        {"type": "readers", "count": 4},
-        {"type": "stale", "since": f"{moment}2Z"},
-        {"type": "live"},
-        {"type": "bye", "retry_ms": 900},
-    ]
