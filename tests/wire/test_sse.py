@@ -41,6 +41,10 @@ def test_any_text_arrives_whole_however_the_json_was_laid_out(text: str, gap: st
     assert json.loads(event["data"]) == message
 
 
+def test_json_over_several_lines_is_data_over_several_lines() -> None:
+    assert sse.event("x", b'{\n "a":\r\n1\r}') == b'event: x\ndata: {\ndata:  "a":\ndata: 1\ndata: }\n\n'
+
+
 @pytest.mark.parametrize("held", ["a\nb", "a\rb", "a\0b"])
 def test_a_type_or_position_that_breaks_out_is_refused(held: str) -> None:
     with pytest.raises(ValueError, match="not one line"):
