@@ -7,7 +7,7 @@ import pytest
 from stoppress.newsroom.errors import InvalidError
 from stoppress.newsroom.model import PostDraft, StoryDraft
 from stoppress.newsroom.record import read
-from stoppress.newsroom.times import check_zone, kept_time, normal_time, parse_time
+from stoppress.newsroom.times import check_zone, format_time, kept_time, normal_time, parse_time, stored_ms
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,22 @@ def test_a_neighbour_of_the_last_moment_is_refused():
     assert kept_time(last) == "2200-12-31T23:59:59.999Z"
     with pytest.raises(InvalidError, match="1900 to 2200"):
         kept_time(last + 1)
+
+
+def test_a_time_without_a_zone_is_no_moment():
+    with pytest.raises(InvalidError, match="needs a zone: end it with Z or an offset"):
+        parse_time("2026-11-22T18:00:00")
+
+
+@pytest.mark.parametrize("given", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "9999-12-31T23:59:60Z"])
+def test_what_leaves_the_calendar_on_its_way_to_utc_is_refused(given):
+    with pytest.raises(InvalidError, match="years 1 to 9999"):
+        parse_time(given)
+
+
+@pytest.mark.parametrize("ms", [0, 1, -1, 1_795_370_283_120, -2_208_988_800_000])
+def test_a_kept_time_is_read_back(ms):
+    assert stored_ms(format_time(ms)) == parse_time(format_time(ms)) == ms
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/London", "America/Argentina/Buenos_Aires", "GMT", "EST5EDT"])

@@ -11,7 +11,7 @@ from stoppress.newsroom import rules
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError
 from stoppress.newsroom.events import redacted
 from stoppress.newsroom.model import Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, Totals
-from stoppress.newsroom.public import full_post, public_post, story_view
+from stoppress.newsroom.public import full_post, is_listed, key_event, public_post, story_view
 from stoppress.newsroom.record import read
 from stoppress.newsroom.times import format_time, parse_time, stored_ms
 
@@ -38,6 +38,20 @@ def test_a_new_post_takes_now_for_all_its_times():
     post = change.post
     assert post.date_published == post.date_modified == post.sort_time == "2026-11-22T18:00:00.000Z"
     assert (change.type, change.published, change.listed, change.expect_version) == ("post.published", 1, 1, 0)
+
+
+def test_a_new_post_may_have_been_published_before_but_not_after_now():
+    def change(**fields):
+        draft = read(PostDraft, {"headline": "H", **fields})
+        return rules.publish(draft, id="p", html="", text="", now=NOW, created="c")
+
+    early = format_time(NOW - 1)
+    assert change(date_published=early).post.date_modified == early
+    assert change(date_published=early).post.sort_time == early
+    assert change(date_published=early, sort_time=format_time(NOW - 2)).post.sort_time == format_time(NOW - 2)
+    assert (change(pin=True).pin, change().pin) == ("p", None)
+    with pytest.raises(InvalidError, match="date_published: lies in the future"):
+        change(date_published=format_time(NOW + 1))
 
 
 def test_an_edit_moves_the_shown_time_but_never_the_place():
@@ -80,6 +94,65 @@ def test_an_edit_that_says_nothing_new_is_no_change():
     post = a_post()
 
     assert rules.edit(post, read(PostPatch, {"headline": post.headline}), html="", text="", now=LATER) is None
+
+
+def test_a_note_alone_is_an_edit():
+    change = rules.edit(a_post(), read(PostPatch, {"change_note": "Checked again"}), html="", text="", now=LATER)
+
+    assert (change.post.change_note, change.post.version) == ("Checked again", 2)
+
+
+def test_a_post_dated_ahead_of_this_clock_never_moves_back():
+    ahead = format_time(LATER)
+    post = a_post(date_modified=ahead)
+    for change in (
+        rules.edit(post, PostPatch(headline="x"), html="", text="", now=NOW),
+        rules.withdraw(post, "", NOW),
+        rules.restore(a_post(status="withdrawn", version=2), post, NOW),
+    ):
+        assert change.post.date_modified == ahead
+
+
+def test_only_what_is_retracted_can_be_restored():
+    with pytest.raises(ConflictError, match="only a withdrawn or deleted one"):
+        rules.restore(a_post(), a_post(), LATER)
+    change = rules.restore(a_post(status="withdrawn", version=2), a_post(), LATER)
+    assert (change.published, change.listed) == (1, 0)  # its note was listed all the time
+
+
+def test_deleting_twice_is_told_but_a_purge_of_what_is_deleted_erases():
+    gone = rules.delete(a_post(), LATER, purge=False).post
+    with pytest.raises(GoneError, match="restore brings it back"):
+        rules.delete(gone, LATER, purge=False)
+
+    change = rules.delete(gone, LATER, purge=True)
+
+    assert (change.published, change.listed, change.erase) == (0, 0, True)
+
+
+def test_a_published_post_goes_out_without_its_private_and_empty_fields():
+    post = a_post(byline="By Ana")
+
+    seen = public_post("storm", post)
+
+    assert seen["url"] == "/live/storm/posts/p1"
+    assert seen["byline"] == "By Ana"
+    assert not {"body", "article_body", "keywords", "withdrawal_note", "is_breaking"} & set(seen)
+    assert {"body", "article_body", "keywords"} <= set(full_post("storm", post))
+
+
+@pytest.mark.parametrize(
+    ("status", "listed"),
+    [("published", True), ("withdrawn", True), ("deleted", False), ("draft", False), ("scheduled", False)],
+)
+def test_a_withdrawn_post_keeps_its_place_and_a_deleted_one_does_not(status, listed):
+    assert is_listed(a_post(status=status)) is listed
+
+
+def test_a_key_event_has_a_line_of_its_own_even_without_a_headline():
+    entry = key_event({"id": "p", "sort_time": "t", "url": "/p", "content_html": "<p>x</p>"})
+
+    assert entry == {"id": "p", "headline": "", "date_published": "", "sort_time": "t", "url": "/p"}
 
 
 def test_a_withdrawn_post_shows_its_note_and_nothing_of_its_text():
@@ -157,6 +230,7 @@ def test_reverting_keeps_corrections_and_says_so():
     assert (change.post.headline, change.post.version) == ("Bridge closed", 4)
     assert change.post.corrections == second.corrections
     assert change.post.change_note == "Back to version 1"
+    assert rules.revert(first, first, LATER + 1) is None
 
 
 def test_ending_and_reopening_set_and_clear_the_end_time():
@@ -165,6 +239,62 @@ def test_ending_and_reopening_set_and_clear_the_end_time():
 
     reopened = rules.edit_story(ended.story, read(StoryPatch, {"status": "live"}), LATER + 1)
     assert (reopened.type, reopened.story.coverage_end_time) == ("story.reopened", "")
+
+
+def test_a_story_begins_when_it_goes_live():
+    upcoming = rules.create_story(read(StoryDraft, {"slug": "s", "headline": "S", "status": "upcoming"}), NOW).story
+    assert (upcoming.date_published, upcoming.coverage_start_time) == ("", "")
+
+    live = rules.edit_story(upcoming, read(StoryPatch, {"status": "live"}), LATER)
+
+    assert live.type == "story.updated"
+    assert live.story.date_published == live.story.coverage_start_time == format_time(LATER)
+    again = rules.edit_story(live.story, read(StoryPatch, {"status": "ended"}), LATER + 1)
+    assert again.story.date_published == format_time(LATER), "it went public once"
+
+
+def test_times_of_coverage_that_an_editor_gives_win():
+    start, end = "2026-11-22T06:00:00.000Z", "2026-11-23T06:00:00.000Z"
+    made = rules.create_story(read(StoryDraft, {"slug": "s", "headline": "S", "coverage_start_time": start}), NOW).story
+    assert made.coverage_start_time == start
+
+    upcoming = a_story(status="upcoming", coverage_start_time="")
+    live = rules.edit_story(upcoming, read(StoryPatch, {"status": "live", "coverage_start_time": start}), LATER)
+    assert live.story.coverage_start_time == start
+    ended = rules.edit_story(live.story, read(StoryPatch, {"status": "ended", "coverage_end_time": end}), LATER)
+    assert ended.story.coverage_end_time == end
+    reopened = rules.edit_story(ended.story, read(StoryPatch, {"status": "live", "coverage_end_time": end}), LATER)
+    assert reopened.story.coverage_end_time == end
+
+
+def test_an_end_before_its_start_is_refused_to_whoever_gives_one_of_them():
+    story = a_story(coverage_start_time=format_time(NOW))
+    with pytest.raises(InvalidError, match="coverage_end_time: lies before coverage_start_time"):
+        rules.edit_story(story, read(StoryPatch, {"coverage_end_time": format_time(NOW - 1)}), LATER)
+    old = structs.replace(story, coverage_end_time=format_time(NOW - 1))  # imported, say
+    with pytest.raises(InvalidError, match="lies before"):
+        rules.edit_story(old, read(StoryPatch, {"coverage_start_time": format_time(NOW)}), LATER)
+
+    assert rules.edit_story(old, read(StoryPatch, {"headline": "Gale"}), LATER).story.headline == "Gale"
+
+
+def test_pinning_takes_the_post_and_null_takes_the_pin():
+    post = a_post()
+
+    pinned = rules.edit_story(a_story(), StoryPatch(pinned_post_id="p1"), LATER, post)
+    unpinned = rules.edit_story(a_story(), StoryPatch(pinned_post_id=None), LATER)
+    left = rules.edit_story(a_story(), StoryPatch(headline="x"), LATER)
+
+    assert (pinned.pin, pinned.pinned) == ("p1", post)
+    assert (unpinned.pin, unpinned.pinned) == ("", None)
+    assert left.pin is None
+
+
+def test_a_deleted_story_keeps_its_name_and_nothing_else():
+    change = rules.delete_story(a_story(description="secret", coverage_start_time=format_time(NOW)), LATER)
+
+    assert (change.type, change.at, change.pin) == ("story.deleted", format_time(LATER), "")
+    assert change.story == Story(slug="storm", headline="Storm", status="deleted")
 
 
 def test_a_live_story_cannot_become_upcoming():
@@ -231,6 +361,7 @@ def test_the_story_view_ends_with_the_totals_in_their_order():
         ({"headline": "x", "authors": [{"name": "A", "role": "x"}]}, "authors[0].role", "not a field"),
         ({"headline": "x", "sort_time": "yesterday"}, "sort_time", "RFC 3339"),
         ({"headline": "x", "sort_time": "2026-11-22T18:00:00"}, "sort_time", "zone"),
+        ({"headline": "x", "keywords": ["a", "b\nc"]}, "keywords[1]", "one line"),
         ([], "request", "object"),
     ],
 )
@@ -260,6 +391,29 @@ def test_a_bad_story_patch_is_named_by_field_and_rule(given, field, rule):
     assert caught.value.field == field
     assert rule in caught.value.rule
     assert len(caught.value.detail) < 200
+
+
+def test_a_good_draft_is_taken_as_it_is():
+    given = {
+        "headline": "Bridge closed",
+        "body": "Two\n\nparagraphs.",
+        "images": [{"url": "https://img.example.org/b.jpg", "caption": "Two\nlines", "width": 3}, {"url": "/b.png"}],
+        "keywords": ["bridge"],
+        "sort_time": "2026-11-22T19:00:00+01:00",
+    }
+
+    draft = read(PostDraft, given)
+
+    assert draft.body == given["body"]
+    assert [image.url for image in draft.images] == ["https://img.example.org/b.jpg", "/b.png"]
+    assert draft.sort_time == "2026-11-22T18:00:00.000Z"  # one form for all times
+
+
+@pytest.mark.parametrize("slug", ["", "A", "a b", "-a", "a-", "a--b", "a_b", "ä", "a" * 81, "../a"])
+def test_a_slug_is_part_of_an_address(slug):
+    with pytest.raises(InvalidError, match="slug: must be 1 to 80"):
+        read(StoryDraft, {"slug": slug, "headline": "x"})
+    assert read(StoryDraft, {"slug": "election-night-2", "headline": "x"}).slug == "election-night-2"
 
 
 def test_invisible_characters_within_words_are_kept():
