@@ -239,6 +239,7 @@ UNITS = ["[", "![", "[*", "[a](", "[[]", "`[", "*_", "**a *", "- a\n", "[a\n", "
 UNITS += ["://", "http://", "~~a ", "||\n", "世**。", "a.www.b "]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("unit", UNITS)
 def test_the_worst_64_kib_take_under_two_seconds(unit: str) -> None:
     body = (unit * BODY_BYTES).encode()[:BODY_BYTES].decode(errors="ignore")
@@ -247,6 +248,7 @@ def test_the_worst_64_kib_take_under_two_seconds(unit: str) -> None:
     assert time.process_time() - began < 2
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("blank", [" ", "\t", "\n", " \n", "\t\n", "\u00a0", "\\\n"])
 @pytest.mark.parametrize(
     "around", [("", "x"), ("```\n", "x\n```"), ("    x", "x"), ("> ", "x"), ("- ", "x"), ("x", "\nx")]
@@ -259,6 +261,7 @@ def test_long_runs_of_nothing_take_no_time(around: tuple[str, str], blank: str) 
     assert time.process_time() - began < 1.5
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("blank", [" ", "\t", "\n", "\t\n", "\u00a0"])
 @pytest.mark.parametrize("around", [("<pre>", "x</pre>"), ("<p>", "x</p>"), ("", "x"), ("<p ", ">x</p>"), ("<", "x")])
 def test_long_runs_of_nothing_in_html_take_no_time(around: tuple[str, str], blank: str) -> None:

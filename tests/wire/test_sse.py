@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,3 +82,19 @@ def test_a_stream_opens_with_a_comment_and_its_retry_stands_in_the_first_event()
 
     assert comment.startswith(b":")
     assert (first.split(b"\n")[:2], rest) == ([b"retry: 1234", b"event: hello"], b"")
+
+
+def test_messages_as_chunks_are_the_same_stream_to_an_http_client() -> None:
+    """One chunk a message, whatever bytes it has, until the last chunk says that this was all (RFC 9112, 7.1)."""
+    frames = [notices.hello(0, 1, 1, None), Frame({"type": "snapshot", "epoch": "e", "seq": 0, "text": "é\r\n" * 99})]
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    client.send(h11.EndOfMessage())
+    client.receive_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    client.next_event()
+
+    client.receive_data(b"".join(frame.form(sse.chunked) for frame in frames) + sse.LAST_CHUNK)
+
+    got = [client.next_event() for _ in range(3)]
+    assert [bytes(part.data) for part in got[:2]] == [sse.encode(frame) for frame in frames]
+    assert type(got[2]) is h11.EndOfMessage
