@@ -33,7 +33,8 @@ class Frame:
 
     @property
     def type(self) -> str:
-        return self.message["type"]
+        type_: str = self.message["type"]
+        return type_
 
     @property
     def at_ms(self) -> int:

@@ -46,7 +46,7 @@ class StoryState:
 
     @property
     def deleted(self) -> bool:
-        return self.story["status"] == "deleted"
+        return bool(self.story["status"] == "deleted")
 
     @property
     def complete(self) -> bool:

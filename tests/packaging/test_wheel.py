@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -31,6 +32,9 @@ def test_a_wheel_in_an_empty_environment_runs_the_demo(short_dir: Path) -> None:
     pip = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
     subprocess.run([*pip, "wheel", "--no-deps", "-w", str(short_dir / "dist"), str(source)], check=True)
     (wheel,) = (short_dir / "dist").glob("stoppress-*.whl")
+    names = [Path(name).name for name in zipfile.ZipFile(wheel).namelist()]
+    assert "fold.js" in names
+    assert not {"jsconfig.json", "screenshot.png"} & set(names), "of use only beside the sources"
     empty = short_dir / "env"
     venv.create(empty, with_pip=True)
     pip = (str(empty / "bin" / "pip"), "-q", "--disable-pip-version-check")
