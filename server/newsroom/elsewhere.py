@@ -81,7 +81,7 @@ def _parser() -> Cleaner:
 def formula(node: Node) -> list[Node | str]:
     """MathML's children in a post's own tags: `msup` and `msub` raise and lower, a fraction is `a/b`."""
     tag = node.tag
-    parts = [formula(child) if isinstance(child, Node) else [child] for child in node.children]
+    parts: list[list[Node | str]] = [formula(child) if isinstance(child, Node) else [child] for child in node.children]
     parts = [part for part in parts if part != [] and not (isinstance(part[0], str) and part[0].isspace())]
     if tag == "mfrac" and len(parts) == 2:
         return [*_grouped(parts[0]), "/", *_grouped(parts[1])]

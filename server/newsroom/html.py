@@ -287,10 +287,7 @@ class _Writer:
     def _rows(self, node: Node, marks: Marks) -> None:
         for child in node.children:
             if isinstance(child, str):
-                if child.isspace():
-                    self.out.append(child)
-                else:
-                    self.flow([child], marks, True, {})
+                self.out.append(escape(child))  # white space: a parser moves text out of a table
             elif child.tag in ("thead", "tbody", "tfoot", "tr"):
                 with self._inside(child.tag, attributes_of(child, child.tag)):
                     self._rows(child, marks)

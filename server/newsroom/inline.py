@@ -59,7 +59,7 @@ def ended(address: str) -> str:
         return ended(address[:at])
     surplus = address.count(")") - address.count("(")
     end = len(address)
-    while end:
+    while True:  # to the host's last letter, if not before
         last = address[end - 1]
         if last == ")" and surplus > 0:
             surplus -= 1

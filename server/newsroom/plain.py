@@ -96,14 +96,13 @@ class _Reader:
     def _list(self, node: Node) -> None:
         self._gap = max(self._gap, 1 if self._lists else 2)
         self._lists += 1
-        numbers = _numbers(node)
-        for child in node.children:
-            if isinstance(child, str):
-                continue
+        items = [child for child in node.children if isinstance(child, Node)]
+        marks = _numbers(node, items) if node.tag == "ol" else ["- "] * len(items)
+        for item, mark in zip(items, marks, strict=True):
             self._gap = max(self._gap, 1)
             # A list that begins its item ("- 1. one") keeps the marks of both.
-            self._lead += next(numbers) if node.tag == "ol" else "- "
-            self.walk(child)
+            self._lead += mark
+            self.walk(item)
             self._lead = ""
         self._lists -= 1
         self._gap = max(self._gap, 1 if self._lists else 2)
@@ -127,10 +126,10 @@ class _Reader:
                 continue
             if child.tag == "dd" and before:
                 text = _said(child)
-                mark = "; " if before == "dd" else " " if self._ends_with(":") else ": "
-                if text:
-                    self._gap, self._lead = 0, ""
-                    self._out.append(mark + text)
+                if not text:
+                    continue
+                self._gap, self._lead = 0, ""
+                self._out.append(("; " if before == "dd" else " " if self._ends_with(":") else ": ") + text)
             else:
                 self._part(1)
                 self.walk(child)
@@ -150,9 +149,8 @@ def _said(node: Node) -> str:
     return reader.text()
 
 
-def _numbers(node: Node) -> Iterator[str]:
+def _numbers(node: Node, items: list[Node]) -> Iterator[str]:
     """The markers of an `ol`: its `start`, `reversed` and `type`, and each item's own `value`."""
-    items = [child for child in node.children if isinstance(child, Node)]
     is_reversed = "reversed" in node.attributes
     number = int(node.attributes.get("start") or (len(items) if is_reversed else 1))
     for item in items:

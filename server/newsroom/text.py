@@ -118,8 +118,8 @@ def with_pictures(given: Sequence[Image], found: Sequence[Image]) -> tuple[list[
     for image in found:
         if image.url in at:
             same = images[at[image.url]]
-            given = {name: held for name, held in structs.asdict(image).items() if held and not getattr(same, name)}
-            images[at[image.url]] = structs.replace(same, **given)
+            lacking = {name: held for name, held in structs.asdict(image).items() if held and not getattr(same, name)}
+            images[at[image.url]] = structs.replace(same, **lacking)
             if image.caption and same.caption not in ("", image.caption):
                 notes.append(Note("figcaption", f"caption left out, the picture has another: {image.caption[:80]}"))
         elif len(images) >= IMAGES:

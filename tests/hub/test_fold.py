@@ -145,9 +145,11 @@ def test_an_old_version_loses() -> None:
 
 
 def test_a_pin_stays_while_other_posts_change() -> None:
+    """Also one whose post is too old to be held."""
     editor = Editor()
     editor.publish(0, key=False, pin=True)
-    state = editor.load(KEEP)
+    editor.publish(0, key=False, pin=False)
+    state = editor.load(1)
 
     state.apply(editor.publish(0, key=False, pin=False))
 
@@ -171,6 +173,9 @@ def test_a_post_from_the_past_is_held_only_where_no_hole_could_be_before_it() ->
     assert places(whole) == ["p6", "p8", "p5", "p4", "p3", "p2", "p1"]
     assert places(part) == ["p6", "p8", "p5", "p4", "p3"]
     assert whole.posts == editor.listed()[: KEEP + 1]
+    for event in (editor.delete("p8"), editor.delete("p6"), editor.publish(7, key=False, pin=False)):
+        part.apply(event)
+    assert places(part) == ["p5", "p4", "p3"], "not even where there is room"
 
 
 def test_a_moved_post_takes_its_new_place_or_none() -> None:

@@ -59,6 +59,9 @@ def test_a_store_that_is_not_heard() -> None:
     words = judged(told("w1", stale=True), told("w2", stale=True))
     assert words == ["The store has not been heard since 07:59:00 UTC: readers see the last state"]
     assert judged(told("w1"), told("w2", stale=True)) == ["Worker w2 has not heard the store since 07:59:00 UTC"]
+    deaf = [told(f"w{n}", stale=True) for n in range(2, 6)]
+    assert judged(told("w1"), *deaf[:2]) == ["Workers w2, w3 have not heard the store since 07:59:00 UTC"]
+    assert judged(told("w1"), *deaf) == ["Workers w2, w3, w4 and others have not heard the store since 07:59:00 UTC"]
 
 
 def test_a_worker_that_does_not_answer_is_named_as_short_as_can_be() -> None:
@@ -146,6 +149,16 @@ def test_workers_that_did_not_hear_the_store_together_are_one_silence() -> None:
     found = joined(Tally(), parts)
     assert [one["text"] for one in found][:2] == ["and once more", "a kind of another release"]
     assert [(one["workers"], one["text"]) for one in found[2:]] == [(["w1", "w2"], "The store was not heard for 3 s")]
+
+
+def test_whom_a_burst_is_about_is_added_up_over_the_workers() -> None:
+    parts = [
+        {**happened("wrong_tokens", 3, worker="w1"), "names": {"192.0.2.1": 3}},
+        {**happened("wrong_tokens", 4, worker="w2"), "names": {"192.0.2.1": 2, "192.0.2.2": 2}},
+    ]
+    (one,) = joined(Tally(), parts)
+    assert one["names"] == {"192.0.2.1": 5, "192.0.2.2": 2}
+    assert one["text"] == "7 wrong tokens in 2 s from 192.0.2.1, 192.0.2.2"
 
 
 def test_one_worker_s_two_bursts_stay_two() -> None:

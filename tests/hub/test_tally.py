@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from stoppress.hub.hub import Hub
 from stoppress.hub.stats import Counts
 from stoppress.hub.tally import KEPT_AWAY, QUIET_MS, REFUSALS, Tally
 
@@ -69,6 +70,18 @@ def test_addresses_are_named_the_worst_first_and_few() -> None:
     counts.wrong_tokens += 1
     tally.name("wrong_tokens", "2001:db8::/64")
     assert told(tally, counts, range(10, 20)) == ["1 wrong token from 2001:db8::/64"]
+
+
+def test_a_hub_names_whose_token_was_wrong() -> None:
+    hub = Hub()
+    hub.wrong_token("192.0.2.1")
+    hub.wrong_token("192.0.2.1")
+    (burst,) = [burst for second in (0, 9) for burst in hub.tally.look(hub.counts.faults(), second * 1000)]
+    assert (burst.key, burst.count, burst.names) == (("wrong_tokens", ""), 2, {"192.0.2.1": 2})
+
+
+def test_whose_token_it_was_may_be_unknown() -> None:
+    assert Tally().sentence(("wrong_tokens", ""), 2, 3000) == "2 wrong tokens in 3 s"
 
 
 def test_a_million_addresses_take_no_memory() -> None:

@@ -173,6 +173,10 @@ LOST = [
     ('<a name="here">a</a><a>b</a>', ["link without a known address left out, its text kept"]),
     ("<img src=a.jpg alt=Boat>", ["img (Boat) left out: its address 'a.jpg' cannot be used"]),
     ("<img src=//c.example/p.gif width=1 height=1>", ["img left out: it only counts readers"]),
+    (
+        "<img src=data:image/gif;base64,AA alt=Boat>",
+        ["img (Boat) left out: its address 'data:image/gif;base64,AA' cannot be used"],
+    ),
     ("<p>plain</p>", []),
 ]
 
@@ -245,6 +249,85 @@ def test_plain_text_keeps_its_lines(text: str, html: str) -> None:
     assert from_lines(text) == html
 
 
+# What a browser would make of HTML that nobody should write, too
+
+
+@pytest.mark.parametrize(
+    ("html", "kept"),
+    [
+        ("<pre>\n\n<b>x</b></pre>", "<pre><strong>x</strong></pre>"),
+        ("un<wbr>til", "<p>until</p>"),
+        ("<h2>a<blockquote>b</blockquote>c</h2>", "<h4>a b c</h4>"),
+        ("<p>a</p><hr><p>b</p>", "<p>a</p><hr><p>b</p>"),
+        ("<ul> <li>a</li> <ul><li>b</li></ul> </ul>", "<ul> <li>a<ul><li>b</li></ul></li> </ul>"),
+        ("<ul>stray<li>a</li></ul>", "<ul><li>stray</li><li>a</li></ul>"),
+        ("<ul><ul><li>b</li></ul></ul>", "<ul><li><ul><li>b</li></ul></li></ul>"),
+        (
+            "<dl> <div><dt>a</dt> <dd>b</dd></div>stray</dl>",
+            "<dl> <dt>a</dt> <dd>b</dd><dd>stray</dd></dl>",
+        ),
+        (
+            "<table> <tr>x <td>a</td></tr><input type=hidden name=b></table>",
+            "<p>x </p><table> <tbody><tr><td>a</td></tr></tbody></table>",
+        ),
+        ("<noscript><img src=/late.jpg><img src=x></noscript>", ""),
+        ("a</b></p>b", "<p>a</p><p>b</p>"),
+    ],
+)
+def test_what_stands_where_it_should_not_is_kept(html: str, kept: str) -> None:
+    made = take(html)
+    assert made.html == kept
+    assert clean(made.html) == made.html
+    assert made.notes == []
+
+
+@pytest.mark.parametrize(
+    ("html", "notes"),
+    [
+        ("<a href=/x></a>", ["link to /x left out: it has no text"]),
+        ("<a href=/c><img src=/b.jpg></a>", ["link to /c left out: it has no text"]),
+        ("<a href=/b.jpg?large><img src=/b.jpg></a>", []),  # the picture itself, which is kept
+        (
+            "<figure><img src=/a.jpg><figcaption>By <a href=/ana>Ana</a>, <a>x</a></figcaption></figure>",
+            ["link to /ana in a caption left out, its text kept"],
+        ),
+    ],
+)
+def test_a_link_that_has_no_text_or_stands_in_a_caption_is_told(html: str, notes: list[str]) -> None:
+    assert [note.text for note in take(html).notes] == notes
+
+
+@pytest.mark.parametrize(
+    ("html", "images"),
+    [
+        ("<img src='' srcset='/x.jpg 2x, /y.jpg'>", [Image(url="/x.jpg")]),
+        (f"<img src=/{'a' * 2048}>", []),
+        (
+            "<figure><img src=/a><figcaption class=credit>Ana</figcaption></figure>",
+            [Image(url="/a", credit_text="Ana")],
+        ),
+        (
+            "<figure><img src=/a><figcaption>A boat. © Ana</figcaption></figure>",
+            [Image(url="/a", caption="A boat.", credit_text="© Ana")],
+        ),
+        ("<noscript><img src=/a></noscript><img src=/a><noscript><img src=/a></noscript>", [Image(url="/a")] * 2),
+    ],
+)
+def test_pictures_are_found_however_they_are_written(html: str, images: list[Image]) -> None:
+    assert take(html).images == images
+
+
+def test_html_that_is_too_much_is_refused_with_the_way_out() -> None:
+    for html, rule in [
+        ("x" * (512 * 1024 + 1), "is over 524,288 bytes"),
+        ("<a href=//a.b>x</a>" * 20_000, "becomes more than 524,288 bytes"),  # each link is given its rel
+        ("<table><tr><td>" * 54, "more than 50 deep"),  # 54 tables, each four deep to a parser
+    ]:
+        with pytest.raises(InvalidError, match=rule):
+            take(html)
+    assert take("&amp;" * 110_000).text == "&" * 110_000  # a reference counts as what it stands for
+
+
 # Markdown's additions
 
 
@@ -259,6 +342,8 @@ def test_plain_text_keeps_its_lines(text: str, html: str) -> None:
         ("https://a.example谢谢", f"<p>{link('https://a.example', 'https://a.example')}谢谢</p>"),
         ("dead.It is a.py, a@www.b.c, xhttps://a.b, www.a", "<p>dead.It is a.py, a@www.b.c, xhttps://a.b, www.a</p>"),
         ("`www.a.example` [www.a.example](/b)", f"<p><code>www.a.example</code> {link('/b', 'www.a.example')}</p>"),
+        ("http[http://a.example](/b)", f"<p>http{link('/b', 'http://a.example')}</p>"),
+        ("a\n\n&nbsp;\n\nb", "<p>a</p>\n<p>b</p>"),
         ("[](/x)", f"<p>{link('/x', '/x')}</p>"),
         ("www.a.example/b\\\\c", f"<p>{link('https://www.a.example/b', 'www.a.example/b')}\\c</p>"),
         ("~~old~~ new", "<p><del>old</del> new</p>"),
@@ -284,6 +369,12 @@ def test_what_a_body_may_say_beyond_commonmark(body: str, html: str) -> None:
 )
 def test_what_looks_wrong_in_a_body_is_told(body: str, note: str) -> None:
     assert render(body).notes[0].text == note
+
+
+def test_of_a_hundred_faults_in_a_body_no_more_is_told() -> None:
+    notes = render("".join(f"[x]({n}.html) " for n in range(150))).notes
+    assert len(notes) == 100
+    assert notes[-1].text.startswith("link to 99.html")
 
 
 def test_code_and_comparisons_look_like_no_html() -> None:
@@ -336,6 +427,7 @@ NASTY = ["<", "<p>", "<table><td>x", "<b>x</b>", "<a href=//a.b>x</a>", "<!--", 
 NASTY += ["<figure><figcaption>x", "<span>a</span>", "<sup>2</sup>", "<dl><dt>a<dd>b", "<a><b><p></a></b>", "<td>"]
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("unit", NASTY)
 def test_the_worst_half_megabyte_takes_seconds_at_most(unit: str) -> None:
     began = time.process_time()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import ConflictError, GoneError, InvalidError
 from stoppress.newsroom.events import redacted
 from stoppress.newsroom.model import Correction, Post, PostDraft, PostPatch, Story, StoryDraft, StoryPatch, Totals
-from stoppress.newsroom.public import full_post, is_listed, key_event, public_post, story_view
+from stoppress.newsroom.public import full_post, in_order, is_listed, key_event, public_post, story_view
 from stoppress.newsroom.record import read
 from stoppress.newsroom.times import format_time, parse_time, stored_ms
 
@@ -152,7 +152,32 @@ def test_a_withdrawn_post_keeps_its_place_and_a_deleted_one_does_not(status, lis
 def test_a_key_event_has_a_line_of_its_own_even_without_a_headline():
     entry = key_event({"id": "p", "sort_time": "t", "url": "/p", "content_html": "<p>x</p>"})
 
-    assert entry == {"id": "p", "headline": "", "date_published": "", "sort_time": "t", "url": "/p"}
+    assert entry == {"id": "p", "headline": "Time unknown", "date_published": "", "sort_time": "t", "url": "/p"}
+
+
+def test_a_list_of_stories_begins_with_what_is_live_and_what_moved_last():
+    def view(slug, status, at):
+        return {"slug": slug, "status": status, "date_modified": at}
+
+    stories = [
+        view("e", "ended", "3"), view("u", "upcoming", "4"), view("b", "live", "1"),
+        view("c", "live", "2"), view("a", "live", "1"), view("n", "live", ""), view("x", "archived", "9"),
+    ]  # fmt: skip
+
+    assert [story["slug"] for story in in_order(stories)] == ["c", "a", "b", "n", "u", "e", "x"]
+
+
+def test_a_post_is_written_in_markdown_or_in_html():
+    post = a_post()
+    rules.body_or_html("text", UNSET)
+    rules.body_or_html("", "<p>x</p>")
+    with pytest.raises(InvalidError, match="content_html: stands beside a body"):
+        rules.body_or_html("text", "<p>x</p>")
+
+    change = rules.edit(post, PostPatch(content_html="<p>y</p>"), html="<p>y</p>", text="y", now=LATER)
+    assert (change.post.body, change.post.content_html, change.post.article_body) == ("", "<p>y</p>", "y")
+    again = rules.edit(change.post, PostPatch(content_html="<p>y</p>"), html="<p>y</p>", text="y", now=LATER)
+    assert again is None
 
 
 def test_a_withdrawn_post_shows_its_note_and_nothing_of_its_text():

@@ -1,4 +1,4 @@
-"""Addresses that strangers give are read or refused, and never an exception."""
+"""Addresses that strangers give are read or refused, and never an exception; and whose they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoppress.newsroom.urls import split_url
+from stoppress.newsroom.urls import is_loopback, network, split_url
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,27 @@ def test_whatever_comes_can_be_asked_for_host_and_port(url: str) -> None:
     if parts is not None:
         assert parts.hostname != ""
         assert parts.port is None or 0 <= parts.port <= 65_535
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.255.3.4", "::1", "[::1]"])
+def test_this_machine_has_several_names(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "127.0.0.1.example.org", "128.0.0.1", "localhost.example.org", "::2", "0.0.0.0"])
+def test_another_machine_is_not_this_one(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "whose"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("a:b", "a:b"),  # no address at all: itself
+        ("", ""),
+    ],
+)
+def test_an_ipv6_line_is_one_whatever_its_last_half(host: str, whose: str) -> None:
+    assert network(host) == whose
