@@ -150,8 +150,7 @@ class _Writer:
         """Text, marks and blocks, as they come."""
         for node in nodes:
             if isinstance(node, str):
-                if node:
-                    self.text(node, marks, bare, direction)
+                self.text(node, marks, bare, direction)
             else:
                 self._element(node, marks, bare, direction)
 
@@ -204,7 +203,7 @@ class _Writer:
             self._figure(node, marks, direction)
             return
         given = attributes_of(node, "p")
-        own = {**direction, **{name: given[name] for name in ("dir", "lang") if name in given}}
+        own = direction | {name: given[name] for name in ("dir", "lang") if name in given}
         self._apart()
         self.flow(elsewhere.label_and_value(node), marks, False, own)
         self._apart()

@@ -297,6 +297,13 @@ def test_a_link_that_has_no_text_or_stands_in_a_caption_is_told(html: str, notes
     assert [note.text for note in take(html).notes] == notes
 
 
+def test_a_link_around_blocks_goes_into_each_that_has_words() -> None:
+    made = take("<a href=/x><p>a</p><p> </p><hr>b</a>")
+    assert made.html == f"<p>{link('/x', 'a')}</p> <hr><p>{link('/x', 'b')}</p>"
+    player = take("<a href=/x><iframe src=//v.example/1></iframe></a>")
+    assert player.html == f"<p>{link('https://v.example/1', 'v.example/1')}</p>"
+
+
 @pytest.mark.parametrize(
     ("html", "images"),
     [
@@ -344,6 +351,7 @@ def test_html_that_is_too_much_is_refused_with_the_way_out() -> None:
         ("`www.a.example` [www.a.example](/b)", f"<p><code>www.a.example</code> {link('/b', 'www.a.example')}</p>"),
         ("http[http://a.example](/b)", f"<p>http{link('/b', 'http://a.example')}</p>"),
         ("a\n\n&nbsp;\n\nb", "<p>a</p>\n<p>b</p>"),
+        ("www.a.example/" + "x" * 2_048, f"<p>www.a.example/{'x' * 2_048}</p>"),  # too long to be linked
         ("[](/x)", f"<p>{link('/x', '/x')}</p>"),
         ("www.a.example/b\\\\c", f"<p>{link('https://www.a.example/b', 'www.a.example/b')}\\c</p>"),
         ("~~old~~ new", "<p><del>old</del> new</p>"),
