@@ -15,7 +15,7 @@ from stoppress.newsroom.plain import plain
         ("<dl> <dt>Dead</dt> <dd>3</dd> <dd>or 4</dd></dl>", "Dead: 3; or 4"),
         ("<dl><dt>Dead</dt><dd></dd><dd>3</dd></dl>", "Dead: 3"),  # what is empty says nothing
         ("<dl><dd>3</dd><dt>Dead</dt></dl>", "3\nDead"),
-        ("<table> <tr> <td>a<br>b</td><td></td><td>c</td> </tr></table>", "a b · c"),
+        ("<table> <tr> <td>a<br>b</td><td></td><td>c</td> </tr></table>", "a b · – · c"),
         ("<p><ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby></p>", "漢(kan)"),
         ("<p>a <sup> </sup>b</p>", "a b"),
         ("<sub>2</sub>", "₂"),
