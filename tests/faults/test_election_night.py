@@ -70,7 +70,10 @@ class Newsroom:
     async def start_hub(self) -> None:
         command = (sys.executable, "-m", "stoppress", "serve", "--port", str(self.port), "--drain-s", "0")
         null = asyncio.subprocess.DEVNULL
-        self.hub = await asyncio.create_subprocess_exec(*command, env=self.env, stdout=null, stderr=null)
+        # A group of its own, so that `kill_hub` ends the supervisor and its worker at one moment, as a power cut does.
+        self.hub = await asyncio.create_subprocess_exec(
+            *command, env=self.env, stdout=null, stderr=null, start_new_session=True
+        )
         async with httpx.AsyncClient() as client:
 
             async def is_ready() -> bool:
@@ -83,7 +86,7 @@ class Newsroom:
 
     async def kill_hub(self) -> None:
         assert self.hub is not None
-        self.hub.send_signal(signal.SIGKILL)
+        os.killpg(self.hub.pid, signal.SIGKILL)
         await self.hub.wait()
 
     # Editors
