@@ -22,7 +22,9 @@ BEGINNING = """(() => {
   const shown = post.querySelector(".headline, .withdrawn, .body").getBoundingClientRect();
   const { top } = line.getBoundingClientRect();
   const rest = document.documentElement.scrollHeight - scrollY - innerHeight;
-  return { top, text: shown.top, end: shown.bottom, screen: innerHeight, rest };
+  const texts = [...document.querySelectorAll("#posts .headline, #posts .body > p, #posts .withdrawn")];
+  const isFirst = post.contains(texts.find((one) => one.getBoundingClientRect().bottom > 0));
+  return { top, text: shown.top, end: shown.bottom, screen: innerHeight, rest, isFirst };
 })()"""
 
 
@@ -42,13 +44,14 @@ async def story(site: Any, pictures: bool = False) -> str:
 
 
 def assert_in_view(box: Any, script: bool, what: str) -> None:
-    """Its first line stands below where a pill would; or lower, where the page ends before that (without a script:
-    ended, when the browser looked)."""
+    """Nothing of the post above is seen, and its first line stands below where a pill would; or lower, where the page
+    ends before that (without a script: ended, when the browser looked)."""
     what = f"{what}: {box}"
     assert box["top"] >= 56, what
     assert box["end"] <= box["screen"] or box["end"] - box["text"] > box["screen"] / 2, what
     if box["rest"] > 1:
         assert box["top"] <= (64 if script else box["screen"] / 4), what
+        assert box["isFirst"] or box["top"] > 64, what
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "none"])
