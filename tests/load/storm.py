@@ -1,8 +1,10 @@
-"""Storm: the process that holds every reader ends, by SIGKILL and by SIGTERM, and another one takes them all back."""
+"""Storm: the process that holds every reader ends, and another one takes them all back: the server by SIGKILL and by
+SIGTERM, and by SIGKILL its only worker, whose supervisor starts the next one on the socket that it kept."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import time
 from argparse import Namespace
@@ -11,7 +13,7 @@ from typing import Any
 from . import servers
 from .book import Book
 from .generator import Crowd, crowd
-from .machine import cpu_s, listens, until
+from .machine import cpu_s, ends, listens, rss_kb, until
 from .newsroom import stamp
 from .servers import Ours, ours
 
@@ -25,6 +27,7 @@ def storm(book: Book, asked: Namespace) -> None:
     for _ in range(asked.rounds):
         for number in (signal.SIGKILL, signal.SIGTERM):
             _one(book, asked, number)
+        _worker(book, asked)
     for name in ("SIGKILL", "SIGTERM"):
         ratio = book.median(name, "return_cpu_us") / book.median(name, "first_cpu_us")
         book.line(f"{name}: CPU per return ÷ first connect", ratio, 1.5)
@@ -32,6 +35,31 @@ def storm(book: Book, asked: Namespace) -> None:
         book.line(f"{name}: scripts run in the store for one story", book.median(name, "scripts"), 5, unit="")
         book.line(f"{name}: commands in the store per reader", book.median(name, "calls_per_reader"), 0.05, unit="")
         book.line(f"{name}: all readers back after", book.median(name, "back_s"), unit="s")
+    book.line("SIGKILL of the only worker: all readers back after", book.median("worker", "back_s"), 2.6, unit="s")
+    book.line("its supervisor's memory", book.median("worker", "supervisor_kb") / 1024, unit="MB")
+
+
+def _worker(book: Book, asked: Namespace) -> None:
+    with ours() as target:
+        silent = dataclasses.replace(target, pids=[])
+        with crowd(silent, "-k", "-n", asked.readers, "-m", 3 * POSTS, "-l", 3 * PATIENCE_S) as readers:
+            readers.wait_ready()
+            readers.go()
+            _post(target, 0)
+            (worker,) = (pid for pid in target.worker_pids if pid != target.newsroom.store_pid)
+            supervisor_kb = rss_kb([target.process.pid]) - rss_kb([worker])
+            began = time.monotonic()
+            os.kill(worker, signal.SIGKILL)
+            ends(worker, PATIENCE_S)
+            _post(target, 1)
+            readers.wait_ready()
+            back_s = round(time.monotonic() - began, 2)
+            _post(target, 2)
+            run = readers.result() | {"back_s": back_s, "supervisor_kb": supervisor_kb}
+        book.expect(run["valid"], f"worker: {'; '.join(run['faults'])}")
+        book.expect(run["snapshots"] == 0, f"worker: {run['snapshots']} readers were given a snapshot")
+        book.expect(run["lost"] >= asked.readers, f"worker: only {run['lost']} readers lost their connection")
+        book.add("worker", run)
 
 
 def _one(book: Book, asked: Namespace, number: signal.Signals) -> None:
