@@ -13,6 +13,7 @@
  *   -i TEXT   text frame each reader sends once open (repeatable)
  *   -e TEXT   a reader is ready once a frame holding TEXT came (repeatable: any of them; default: once it is open)
  *   -S        by Server-Sent Events instead of WebSockets: a message is what came up to an empty line, framing included
+ *   -G        by Centrifugo's protocol: -i is its connect command, then its subscribe command; answers its pings; -k recovers
  *   -z        offer permessage-deflate (server_no_context_takeover) and inflate
  *   -H ws:LINE  extra line of the handshake
  *   -c N      connects under way at once (256)        -T S  give up connecting after S seconds (120)
@@ -67,7 +68,7 @@ typedef struct { int fd, awaiting; char buf[65536]; size_t len; } Editor;
 
 static char host[64], path[512], phost[64], ppath[512], rhost[64], channel[256];
 static const char *upath, *xfile, *answer_text;
-static int port, pport, rport, nread = 100, npool, nmsg = 10, nwarm, pad = 512, inflight = 256, sse, offer_deflate, keep, gate, neditors = 1;
+static int port, pport, rport, nread = 100, npool, nmsg = 10, nwarm, pad = 512, inflight = 256, sse, offer_deflate, keep, gate, centrifugo, neditors = 1;
 static double rate = 10, straggle = 10, settle = 0.5, listen_s, churn_rate, connect_deadline = 120;
 static int first_source = 1, pids[64], npids;
 static const char *greet[16], *expect[8], *headers[16], *counted_text, *body_template = "{\"t\":\"%T\",\"n\":%I,\"pad\":\"%B\"}";
@@ -170,6 +171,8 @@ static void become_ready(Reader *r) {
 }
 static void opened(Reader *r) {
     r->state = GREETING;
+    if (centrifugo && r->seq) { char g[300]; int n = snprintf(g, sizeof g, "{\"id\":2,\"subscribe\":{\"channel\":\"live\",\"recover\":true,\"epoch\":\"%s\",\"offset\":%lld}}", epoch, (long long)r->seq);
+        send_frame(r, 1, greet[0], strlen(greet[0])); if (r->state == GREETING) send_frame(r, 1, g, n); return; }
     for (int i = 0; i < ngreet && r->state == GREETING; i++) send_frame(r, 1, greet[i], strlen(greet[i]));
     if (r->state == GREETING && !nexpect) become_ready(r);
 }
@@ -179,7 +182,7 @@ static void ask(Reader *r) {
         if (keep && *r->last_id) m += snprintf(q + m, sizeof q - m, "Last-Event-ID: %s\r\n", r->last_id);
         m += snprintf(q + m, sizeof q - m, "\r\n"); if (write(r->fd, q, m) < 0) { drop(r); return; }
         r->state = HANDSHAKE; watch(r, EPOLLIN, EPOLL_CTL_MOD); return; }
-    if (keep && r->seq) snprintf(where, sizeof where, "?epoch=%s&seq=%lld", epoch, (long long)r->seq);
+    if (keep && r->seq && !centrifugo) snprintf(where, sizeof where, "?epoch=%s&seq=%lld", epoch, (long long)r->seq);
     int m = snprintf(q, sizeof q, "GET %s%s HTTP/1.1\r\nHost: %s:%d\r\nOrigin: http://%s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s",
         path, where, host, port, host, port, offer_deflate ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits\r\n" : "");
     for (int h = 0; h < nheaders; h++) if (!strncasecmp(headers[h], "ws:", 3)) m += snprintf(q + m, sizeof q - m, "%s\r\n", headers[h] + 3);
@@ -200,7 +203,13 @@ static void count_stamps(Reader *r, char *p, size_t n, size_t wire, int64_t t) {
         m = memmem(m, p + n - m, "@T", 2); }
 }
 static void on_message(Reader *r, char *p, size_t n, size_t wire, int64_t t) {
-    if (keep && sse) { char *l = 0, *o = p, *b = memmem(p, n, "retry: ", 7);
+    if (centrifugo && n == 2) { send_frame(r, 1, p, 2); return; } /* a ping is {}, and so is its answer */
+    if (keep && centrifugo) { char *e = memmem(p, n, "\"epoch\":\"", 9), *o = p, *l = 0;
+        if (e && !*epoch) { char *q = memchr(e + 9, '"', 70); if (q) memcpy(epoch, e + 9, q - e - 9); }
+        while ((o = memmem(o, p + n - o, "\"offset\":", 9))) l = o += 9;
+        if (l) r->seq = atoll(l);
+        if (measuring && memmem(p, n, "\"recovered\":true", 16)) resumed++; }
+    else if (keep && sse) { char *l = 0, *o = p, *b = memmem(p, n, "retry: ", 7);
         while ((o = memmem(o, p + n - o, "id: ", 4))) { if (o == p || o[-1] == '\n') l = o + 4; o += 4; }
         if (l) { size_t k = strcspn(l, "\r\n"); if (k < sizeof r->last_id) { memcpy(r->last_id, l, k); r->last_id[k] = 0; } }
         if (b && memmem(p, n, "event: bye", 10)) r->retry_ms = atoll(b + 7) + 1;
@@ -346,7 +355,7 @@ static void wait_gate(void) {
 static int cmp(const void *a, const void *b) { float x = *(float *)a, y = *(float *)b; return x < y ? -1 : x > y; }
 
 int main(int argc, char **argv) {
-    int c; while ((c = getopt(argc, argv, "u:n:i:e:P:H:R:C:U:X:A:d:m:r:b:s:c:w:q:l:a:j:J:E:T:t:W:zkgS")) != -1) switch (c) {
+    int c; while ((c = getopt(argc, argv, "u:n:i:e:P:H:R:C:U:X:A:d:m:r:b:s:c:w:q:l:a:j:J:E:T:t:W:zkgGS")) != -1) switch (c) {
         case 'u': split(optarg, host, &port, path); break; case 'n': nread = atoi(optarg); break;
         case 'i': greet[ngreet++] = optarg; break; case 'e': expect[nexpect++] = optarg; break;
         case 'P': split(optarg, phost, &pport, ppath); break; case 'H': headers[nheaders++] = optarg; break;
@@ -358,7 +367,7 @@ int main(int argc, char **argv) {
         case 'q': settle = atof(optarg); break; case 'l': listen_s = atof(optarg); break; case 'a': first_source = atoi(optarg); break;
         case 'j': churn_rate = atof(optarg); break; case 'J': npool = atoi(optarg); break; case 'E': neditors = atoi(optarg); break;
         case 'T': connect_deadline = atof(optarg); break; case 't': counted_text = optarg; break; case 'W': nwarm = atoi(optarg); break;
-        case 'k': keep = 1; break; case 'g': gate = 1; break; case 'S': sse = 1; break; default: return 2; }
+        case 'k': keep = 1; break; case 'g': gate = 1; break; case 'S': sse = 1; break; case 'G': centrifugo = 1; break; default: return 2; }
     errno = 0; if (!port) die("give -u"); if (!pport && !rport && !upath && nmsg && !listen_s) die("give -P, -R, -U or -l");
     if (!answer_text) answer_text = pport ? "HTTP/1.1 " : ":"; if (xfile) load_requests();
     struct rlimit rl; getrlimit(RLIMIT_NOFILE, &rl); rl.rlim_cur = rl.rlim_max; setrlimit(RLIMIT_NOFILE, &rl);

@@ -1,5 +1,5 @@
-"""The servers that are measured, each as a context manager: ours with its defaults, Nchan, idiomatic Starlette, ws and
-Socket.IO on Node. What fanload needs to know of one is a `Target`."""
+"""The servers that are measured, each as a context manager: ours with its defaults, Nchan, Centrifugo, idiomatic
+Starlette, ws and Socket.IO on Node. What fanload needs to know of one is a `Target`."""
 
 from __future__ import annotations
 
@@ -216,6 +216,72 @@ def nchan(model: Ours, *, first: str = "newest", keep: int = 100) -> Iterator[Ta
             yield Target(
                 name="nchan", port=port, pids=[process.pid], reading=["-u", f"{base}/ws"], publishing=publishing
             )
+
+
+@dataclass(kw_only=True)
+class Centrifugo(Target):
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=out)
+        until(lambda: listens(self.port), 20, "Centrifugo")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def post(self, text: str) -> None:
+        asked = json.dumps({"channel": "live", "data": {"headline": text, "body": WORDS[:FRAME_BYTES]}})
+        address = f"http://127.0.0.1:{self.port}/api/publish"
+        request = urllib.request.Request(address, asked.encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            told = json.loads(answer.read())
+        if "error" in told:
+            raise RuntimeError(f"Centrifugo answered {told['error']}")
+
+
+def has_centrifugo() -> bool:
+    return bool(shutil.which("centrifugo") and shutil.which("redis-server"))
+
+
+@contextlib.contextmanager
+def centrifugo() -> Iterator[Centrifugo]:
+    """With the history in a Redis that writes its log every second, so that its readers recover after a kill."""
+    with folder() as place:
+        port, store = free_port(), place / "store.sock"
+        redis = ["redis-server", "--port", "0", "--unixsocket", store, "--dir", place, "--appendonly", "yes"]
+        with running(redis, place / "redis.log"):
+            until(store.exists, 20, "its Redis")
+            channel = {"history_size": 100, "history_ttl": "600s", "force_recovery": True, "force_positioning": True}
+            config = {
+                "http_server": {"address": "127.0.0.1", "port": str(port)},
+                "http_api": {"insecure": True},
+                "client": {"insecure": True, "allowed_origins": ["*"]},
+                "channel": {"without_namespace": channel},
+                "engine": {"type": "redis", "redis": {"address": f"unix://{store}"}},
+            }
+            (place / "config.json").write_text(json.dumps(config))
+            reading = ["-G", "-u", f"127.0.0.1:{port}/connection/websocket", "-e", '"id":2']
+            reading += ["-i", '{"id":1,"connect":{}}', "-i", '{"id":2,"subscribe":{"channel":"live"}}']
+            target = Centrifugo(
+                name="centrifugo",
+                port=port,
+                pids=[],
+                reading=reading,
+                publishing=[],
+                command=["centrifugo", "-c", str(place / "config.json")],
+                log=place / "log",
+                process=None,  # type: ignore[arg-type]
+            )
+            try:
+                target.start()
+                yield target
+            finally:
+                if target.process:
+                    end(target.process)
 
 
 @contextlib.contextmanager

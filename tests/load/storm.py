@@ -24,10 +24,13 @@ SENT = {"evalsha", "evalsha_ro", "eval", "eval_ro", "fcall", "fcall_ro", "script
 
 def storm(book: Book, asked: Namespace) -> None:
     """SIGKILL and SIGTERM of the process with all readers: its replacement resumes them, without asking the store."""
+    has_peer = servers.has_centrifugo()
     for _ in range(asked.rounds):
         for number in (signal.SIGKILL, signal.SIGTERM):
             _one(book, asked, number)
         _worker(book, asked)
+        if has_peer:
+            _peer(book, asked)
     for name in ("SIGKILL", "SIGTERM"):
         ratio = book.median(name, "return_cpu_us") / book.median(name, "first_cpu_us")
         book.line(f"{name}: CPU per return ÷ first connect", ratio, 1.5)
@@ -36,6 +39,10 @@ def storm(book: Book, asked: Namespace) -> None:
         book.line(f"{name}: commands in the store per reader", book.median(name, "calls_per_reader"), 0.05, unit="")
         book.line(f"{name}: all readers back after", book.median(name, "back_s"), unit="s")
     book.line("SIGKILL of the only worker: all readers back after", book.median("worker", "back_s"), 2.6, unit="s")
+    if has_peer:
+        ratio = book.ratio("worker", "centrifugo", "back_s")
+        book.line("the same ÷ Centrifugo, killed and started", ratio, 1.2, 0.8)
+        book.line("SIGKILL of the server ÷ the same", book.ratio("SIGKILL", "centrifugo", "back_s"))
     book.line("its supervisor's memory", book.median("worker", "supervisor_kb") / 1024, unit="MB")
 
 
@@ -91,6 +98,24 @@ def _one(book: Book, asked: Namespace, number: signal.Signals) -> None:
         book.expect(run["snapshots"] == 0, f"{name}: {run['snapshots']} readers were given a snapshot")
         book.expect(run["lost"] >= asked.readers, f"{name}: only {run['lost']} readers lost their connection")
         book.add(name, run)
+
+
+def _peer(book: Book, asked: Namespace) -> None:
+    with servers.centrifugo() as target:
+        with crowd(target, "-k", "-n", asked.readers, "-m", 2 * POSTS, "-l", 3 * PATIENCE_S) as readers:
+            readers.wait_ready()
+            readers.go()
+            for n in range(POSTS):
+                target.post(stamp(n))
+            began = time.monotonic()
+            target.kill()
+            target.start()
+            for n in range(POSTS, 2 * POSTS):
+                target.post(stamp(n))
+            readers.wait_ready()
+            run = readers.result() | {"back_s": round(time.monotonic() - began, 2)}
+        book.expect(run["valid"], f"centrifugo: {'; '.join(run['faults'])}")
+        book.add("centrifugo", run)
 
 
 def _post(target: Ours, part: int) -> None:
