@@ -11,7 +11,7 @@ import { countPosts, dayName, isLong, joined, label, nearDate, ownDate, storyZon
 
 export const CORRECTIONS = { correction: "Correction", clarification: "Clarification", retraction: "Retraction" };
 
-/** @typedef {Node | string | null | undefined | false | "" | Child[]} Child */
+/** @typedef {Node | string | number | null | undefined | false | Child[]} Child */
 
 /** An element; attributes that are null, undefined or false are left out. @param {string} tag @param {Record<string, any>} [attributes] @param {...Child} children */
 export function h(tag, attributes = {}, ...children) {
@@ -278,7 +278,7 @@ export function showPosts(list, posts, view) {
   for (const row of rows.values()) if (!kept.has(row)) row.remove();
   let at = list.firstChild;
   for (const row of wanted) {
-    if (row === at) at = at.nextSibling;
+    if (at && row === at) at = at.nextSibling;
     else list.insertBefore(row, at);
   }
   return added;
