@@ -7,16 +7,18 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import uvicorn
 from starlette.applications import Starlette
 
+from stoppress.desk.desk import Desk
 from stoppress.desk.tokens import Tokens
 from stoppress.settings import Settings
 from stoppress.store.store import Store
+from stoppress.transport.parts import parts_of
 from stoppress.web.app import create_app
+from stoppress.web.parts import Parts
 
 
 class Server(uvicorn.Server):
@@ -48,8 +50,12 @@ class Site:
         return self.url.replace("http:", "ws:") + path
 
     @property
-    def desk(self) -> Any:
-        return self.app.state.desk
+    def parts(self) -> Parts:
+        return parts_of(self.app, Parts)
+
+    @property
+    def desk(self) -> Desk:
+        return self.parts.desk
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +78,7 @@ async def running(settings: Settings, store: Store) -> AsyncIterator[Site]:
         finally:
             for one in site.clients:
                 await one.aclose()
-            app.state.hub.is_draining = True
+            site.parts.hub.is_draining = True
             server.should_exit = True
             await serving
             listening.close()

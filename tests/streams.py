@@ -32,6 +32,8 @@ from stoppress.newsroom.times import format_time
 from stoppress.settings import Settings
 from stoppress.transport.clock import now_ms
 from stoppress.transport.handoff import HANDOFF
+from stoppress.transport.parts import StreamParts, parts_of
+from stoppress.transport.pump import Pump
 from stoppress.transport.serve import serve
 from stoppress.transport.sse import live_events
 from stoppress.transport.websocket import live_socket
@@ -49,6 +51,8 @@ class Loaded:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.asked: list[Position] = []
+        self.heard = asyncio.Event()
+        self.heard.set()
 
     def at_hand(self, slug: str) -> Feed | None:
         feed = self.hub.feeds.get(slug)
@@ -102,11 +106,11 @@ async def stock_events(request: Request) -> Response:
     return await live_events(request)
 
 
-def make_app(settings: Settings, hub: Hub, *, is_stock: bool = False) -> Starlette:
+def make_app(settings: Settings, hub: Hub, *, is_stock: bool = False, pump: Pump | None = None) -> Starlette:
     socket, events = (stock_socket, stock_events) if is_stock else (live_socket, live_events)
     routes = [WebSocketRoute("/live/{slug}/ws", socket), Route("/live/{slug}/events", events)]
     app = Starlette(routes=routes)
-    app.state.hub, app.state.settings, app.state.relay = hub, settings, Loaded(hub)
+    app.state.parts = StreamParts(settings=settings, hub=hub, relay=Loaded(hub), pump=pump or Pump(hub))
     return app
 
 
@@ -115,7 +119,9 @@ class World:
 
     def __init__(self, app: Starlette) -> None:
         self.app = app
-        self.hub: Hub = app.state.hub
+        self.parts = parts_of(app, StreamParts)
+        self.hub = self.parts.hub
+        self.pump = self.parts.pump
         self.feed: Feed = self.hub.add("a", new_state())
 
     async def tell(self, *args: Any) -> dict[str, Any]:

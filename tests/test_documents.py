@@ -29,7 +29,7 @@ from stoppress.newsroom.events import EVENTS
 from stoppress.settings import Settings
 from stoppress.transport import admission
 from stoppress.web import api, body
-from stoppress.wire.native import CloseCode
+from stoppress.wire.native import CloseCode, comes_back
 
 PROTOCOL = ROOT / "docs" / "protocol.md"
 OPERATING = ROOT / "docs" / "operating.md"
@@ -200,10 +200,12 @@ def test_every_close_code_is_listed_and_keeps_the_rule() -> None:
     rows = rows_of(section_of(PROTOCOL, "When to reconnect"))
     told = {int(code): row[2] for row in rows for code in row[0].split(", ")}
 
-    assert {int(code) for code in CloseCode} | {4401, 4403} <= told.keys()
+    assert {int(code) for code in CloseCode} <= told.keys()
     for code, what in told.items():
         if code >= 4000:
-            assert what.startswith("does not come back" if 4400 <= code <= 4499 else "comes back"), code
+            assert what.startswith("comes back" if comes_back(code) else "does not come back"), code
+    assert "4400 to 4499 mean that asking again is no use" in section_of(PROTOCOL, "When to reconnect")
+    assert [code for code in range(1000, 5000) if not comes_back(code)] == [*range(4400, 4500)]
 
 
 def test_every_type_of_message_is_listed() -> None:

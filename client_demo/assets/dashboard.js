@@ -8,14 +8,12 @@
  */
 
 import { h } from "./render.js";
-import { pause } from "./socket.js";
+import { REVOKED, pause } from "./socket.js";
 import { withCommas } from "./times.js";
 
 const KEPT = 120; // samples: two minutes
 const SILENT_MS = 3_000;
 const DEAF_MS = 6_000; // a socket that says nothing for so long is given up: its worker may hang, and others answer
-/** Close code: the token was revoked (server/web/operations.py; tests/browser/test_shared.py compares). */
-const REVOKED = 4401;
 const MEAN_OF = 10; // seconds: single events come and go too fast to be read
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {Record<string, number[]>} what is drawn */

@@ -14,8 +14,11 @@ const FEW_RETRY_MS = 4_000;
 const LAST_RETRY_MS = 30_000;
 const STEADY_MS = 10_000; // a line that was open for less is one more failure
 const SOCKETS_BEFORE_SSE = 3;
-/** Close codes after which nobody comes back (server/wire/native.py; tests/browser/test_shared.py compares). */
+/** What close codes mean for the page (server/wire/native.py; tests/browser/test_shared.py compares). */
 export const FINAL = new Map([[4404, "missing"], [4410, "gone"]]);
+export const REVOKED = 4401;
+/** Is asking again of any use, after a code that is known here or not? @param {number} code */
+export const comesBack = (code) => code < 4400 || code > 4499;
 /** What the stream says, as server/newsroom and server/hub name it: an EventSource hears only what it asks for. */
 export const SSE_TYPES = ["hello", "snapshot", "resumed", "beat", "readers", "stale", "live", "bye", "post.published", "post.updated",
   "post.withdrawn", "post.deleted", "story.updated", "story.ended", "story.reopened", "story.deleted"];
@@ -30,7 +33,7 @@ export function pause(failures, chance = Math.random()) {
  * @typedef {object} Handlers
  * @property {() => {epoch: string, seq: number} | null} position  where to resume; null asks for a snapshot
  * @property {(message: any) => void} message
- * @property {(line: "open" | "lost" | "missing" | "gone") => void} line
+ * @property {(line: "open" | "lost" | "missing" | "gone" | "refused") => void} line
  */
 
 export class Line {
@@ -84,7 +87,7 @@ export class Line {
     this.wire?.send?.(JSON.stringify(message));
   }
 
-  /** Stop for good. @param {"missing" | "gone"} how */
+  /** Stop for good. @param {"missing" | "gone" | "refused"} how */
   end(how) {
     this.done = true;
     clearTimeout(this.timer);
@@ -102,9 +105,8 @@ export class Line {
     socket.onmessage = (event) => this.wire === wire && this.#hear(event.data);
     socket.onclose = (event) => {
       if (this.wire !== wire) return;
-      const final = FINAL.get(event.code);
-      if (final) this.end(/** @type {"missing" | "gone"} */ (final));
-      else this.#broken();
+      if (comesBack(event.code)) this.#broken();
+      else this.end(/** @type {"missing" | "gone" | "refused"} */ (FINAL.get(event.code) ?? "refused"));
     };
   }
 

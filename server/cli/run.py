@@ -26,8 +26,10 @@ def work(settings: Settings, lifeline: Lifeline) -> None:
     logs.set_up(settings, lifeline.duty.name if settings.workers > 1 else "")
     import asyncio
 
+    from ..transport.parts import parts_of
     from ..transport.serve import serve
     from ..web.app import create_app
+    from ..web.parts import Parts
 
     try:
         from uvloop import new_event_loop
@@ -36,7 +38,7 @@ def work(settings: Settings, lifeline: Lifeline) -> None:
     app = create_app(settings, lifeline=lifeline)
 
     async def ready(address: str) -> None:
-        await app.state.board.announce(address)
+        await parts_of(app, Parts).board.announce(address)
         log.info("serving at %s, process %d", address, os.getpid())
         lifeline.ready(address)
 

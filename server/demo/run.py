@@ -26,8 +26,10 @@ from ..settings import Settings
 from ..store.store import Store
 from ..store.whereabouts import known
 from ..transport.listening import ListenError, listen
+from ..transport.parts import parts_of
 from ..transport.serve import serve
 from ..web.app import create_app
+from ..web.parts import Parts
 from .script import SLUG, backlog
 
 PORTS = 100  # tried one after the other
@@ -71,7 +73,7 @@ async def _run(settings: Settings, speed: float, open_browser: bool, echo: Calla
         replays: list[asyncio.Task[None]] = []
 
         async def ready(address: str) -> None:
-            await app.state.board.announce(address)
+            await parts_of(app, Parts).board.announce(address)
             echo(_welcome(address, slug, count, settings))
             replays.append(asyncio.create_task(_replay(settings, slug, address, speed, echo)))
             if open_browser:

@@ -7,6 +7,7 @@
     ├── ConflictError         the id or state is taken               409, exit 65
     ├── VersionError          somebody else changed it first         412, exit 65
     ├── NotAllowedError       no token (401), or not enough (403)         exit 77
+    ├── BusyError             one reader too many for now            503, exit 75
     ├── TryAgainError         outcome unknown; retry with the key    503, exit 75
     └── StoreError            the store cannot be used               503, exit 69
         └── StoreRightsError  its user lacks a right                 503, exit 77
@@ -24,12 +25,16 @@ from typing import Any, ClassVar
 
 
 class StoppressError(Exception):
-    """Base of all; `extra` holds members added to the problem document (`current_version`, `line`, …)."""
+    """Base of all; `extra` holds members added to the problem document (`current_version`, `line`, …).
+
+    `retry_after_s`: after so long it may be different; 0 = coming back does not help.
+    """
 
     code: ClassVar[str] = "error"
-    title: ClassVar[str] = "Something went wrong"
+    title: str = "Something went wrong"
     status: int = 500
-    exit_code: ClassVar[int] = 70
+    exit_code: int = 70
+    retry_after_s: int = 0
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -82,12 +87,22 @@ class NotAllowedError(StoppressError):
         self.status = status
 
 
+class BusyError(StoppressError):
+    """This server takes no such reader just now; nothing is wrong with who asks."""
+
+    code, title, status, exit_code = "busy", "Not now", 503, 75
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
 class TryAgainError(StoppressError):
-    code, title, status, exit_code = "try-again", "Outcome unknown", 503, 75
+    code, title, status, exit_code, retry_after_s = "try-again", "Outcome unknown", 503, 75, 1
 
 
 class StoreError(StoppressError):
-    code, title, status, exit_code = "store", "The store cannot be used", 503, 69
+    code, title, status, exit_code, retry_after_s = "store", "The store cannot be used", 503, 69, 1
 
 
 class StoreRightsError(StoreError):

@@ -25,6 +25,10 @@ class UnreadableError(StoreError):
     """What the store holds of one story is not what Stoppress wrote there; the others are in order."""
 
 
+class KeyReusedError(ConflictError):
+    """An idempotency key came before, with another request."""
+
+
 class StoryGoneError(GoneError):
     """The story was deleted, and that was the event at `epoch` and `seq`."""
 
@@ -103,15 +107,18 @@ class Committed:
         return "\n".join((fingerprint, self.epoch, str(self.seq), totals, *post, story))
 
 
-def unpacked(slug: str, kept: bytes) -> tuple[str, Committed, str, int]:
-    """The fingerprint, the answer without its post, and that post's id ("" = none) and version."""
+def unpacked(slug: str, kept: bytes, fingerprint: str) -> tuple[Committed, str, int]:
+    """What a key keeps: the answer without its post, and that post's id ("" = none) and version. KeyReusedError when
+    that was the answer to another request."""
     try:
         asked, epoch, seq, totals, id, version, *doc = kept.decode().split("\n")
         at, number = int(seq), int(version or 0)
     except ValueError:
         raise UnreadableError(f"what the story {slug} keeps for this key cannot be read; take a new key") from None
+    if asked != fingerprint:
+        raise KeyReusedError("Idempotency-Key: was used for another request already; take a new one for this")
     story = story_of(slug, doc[0].encode()) if doc and doc[0] else None
-    return asked, Committed(epoch, at, None, True, totals_of(slug, totals.encode()), story), id, number
+    return Committed(epoch, at, None, True, totals_of(slug, totals.encode()), story), id, number
 
 
 def position_of(slug: str, epoch: bytes | None, seq: bytes | None) -> tuple[str, int] | UnreadableError:

@@ -275,13 +275,11 @@ class Store:
         return await self.answer(slug, key, fingerprint) or done
 
     async def answer(self, slug: str, key: str, fingerprint: str) -> Committed | None:
-        """What a key was answered first; None if it is new. ConflictError when it came with another request."""
+        """What a key was answered first; None if it is new. KeyReusedError when it came with another request."""
         kept = await self._ask.call("get", self.keys.answer(slug, key)) if key else None
         if kept is None:
             return None
-        asked, done, id, version = unpacked(slug, kept)
-        if asked != fingerprint:
-            raise ConflictError("Idempotency-Key: was used for another request already; take a new one for this")
+        done, id, version = unpacked(slug, kept, fingerprint)
         if id:
             try:
                 return replace(done, post=await self.revision(slug, id, version))

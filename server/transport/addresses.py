@@ -1,4 +1,7 @@
-"""Addresses: how many readers come from where, if the operator wants readers of one address counted."""
+"""Addresses: how many readers come from where, if the operator wants readers of one address counted.
+
+It refuses nobody, and no address outlives its last reader.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from starlette.requests import HTTPConnection
 
 from ..hub.reader import Reader
 from ..newsroom.urls import network
+from ..settings import Settings
 
 
-def counted_as(connection: HTTPConnection) -> str:
+def counted_as(connection: HTTPConnection, settings: Settings) -> str:
     """Whom readers are counted by: an address, or the /64 an IPv6 line usually has to itself; "" = they are not."""
-    if not connection.app.state.settings.address_readers:
+    if not settings.address_readers:
         return ""
     return network(connection.client.host) if connection.client else ""
 

@@ -6,7 +6,7 @@ import resource
 import time
 from collections.abc import Callable
 
-from ..newsroom.errors import StoppressError
+from ..newsroom.errors import BusyError, StoppressError
 from ..settings import Settings
 
 SPARE = 100  # descriptors that readers leave for the store, editors and operators
@@ -40,6 +40,12 @@ def check_descriptors() -> int:
         )
         raise NoRoomError(detail)
     return limit - SPARE
+
+
+def crowded() -> BusyError:
+    """What to say to whom `Admission.takes_reader` does not take."""
+    words = "This server takes no more readers for a moment; come back in a few seconds."
+    return BusyError(words, retry_after_s=2)
 
 
 class Admission:

@@ -14,6 +14,7 @@ from websockets.protocol import Protocol, Side, State
 from websockets.streams import StreamReader
 
 from ..wire import rfc6455
+from ..wire.native import CloseCode
 from ..wire.rfc6455 import WINDOW_BITS
 from .handshake import LOG
 
@@ -78,7 +79,7 @@ class Ear:
                 try:
                     messages.append(whole.decode() if self._kind is Opcode.TEXT else whole)
                 except UnicodeDecodeError:
-                    self.fail(1007, "not UTF-8")
+                    self.fail(CloseCode.NOT_UTF8, "not UTF-8")
                     break
         return messages
 
@@ -97,7 +98,9 @@ class Ear:
         if self._has_left_mid_message:
             # To the library a protocol error, but a close may stand between fragments (RFC 6455 sections 5.4, 5.5.1).
             close = self._protocol.close_rcvd
-            return rfc6455.close(close.code, close.reason) if close and close.code != 1005 else rfc6455.close(1000)
+            if close is None or close.code == 1005:  # it gave no code (RFC 6455 section 7.1.5)
+                return rfc6455.close(CloseCode.NORMAL)
+            return rfc6455.close(close.code, close.reason)
         return answer
 
     @property

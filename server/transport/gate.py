@@ -22,16 +22,18 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
-from .admission import HEAD_BYTES, HEADERS, URL_BYTES, Admission
+from .admission import HEAD_BYTES, HEADERS, URL_BYTES, Admission, crowded
 from .deadlines import Deadlines
 from .handoff import ADMISSION, HANDOFF, Head, Stream, Upgrade
 from .handshake import judge
 from .kernel import acknowledged
+from .problems import raw
 
 LINGER_S = 2.0  # for a refused peer to take its answer
 BODY_S = 30.0  # in which a body brings so many bytes, or what is left of it
 BODY_BYTES = 16 * 1024
 CUT_LATER_S = 2.0  # than the hub, which counts whom it cuts
+_CROWDED = raw(crowded())
 _BODIES = frozenset({b"content-length", b"transfer-encoding"})
 _BODILESS = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE"})
 
@@ -309,7 +311,7 @@ class Gate(HttpToolsProtocol):
         if not verdict.welcome:
             return self.refuse(verdict.status, answer=verdict.answer)
         if not self.admission.takes_reader():
-            return self.refuse(503, retry_after_s=2)
+            return self.refuse(503, answer=_CROWDED)
         offered = b",".join(value for name, value in self.headers if name == b"sec-websocket-protocol")
         scope = {
             **self.scope,

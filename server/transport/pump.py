@@ -1,6 +1,7 @@
 """Pump: steps the hub on the running loop: events and notices in slices, and one sweep a second.
 
-One per worker, made at its first reader and idle without any; the hub itself knows no loop, clock or chance.
+One per worker, idle without readers. It never knows what it carries: the hub says what is to be done, and in which
+order, and knows no loop, clock or chance itself.
 """
 
 from __future__ import annotations
@@ -8,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-
-from starlette.datastructures import State
 
 from ..hub.feed import Feed
 from ..hub.hub import Hub
@@ -27,28 +26,15 @@ SLICE = 200  # readers woken between two turns of the loop: a few ms
 class Pump:
     """`connections` and `addresses`: of this worker's readers."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, *, sweep_s: float = SWEEP_S) -> None:
         self.hub = hub
+        self._sweep_s = sweep_s
         hub.on_work = self._kick
         self.connections = Connections(hub)
         self.addresses = Addresses()
         self._work: Iterator[float] | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
-
-    @classmethod
-    def of(cls, state: State) -> Pump:
-        """The pump of `app.state`, where the hub is."""
-        pump: Pump | None = getattr(state, "pump", None)
-        if pump is None or pump.hub is not state.hub:
-            pump = state.pump = cls(state.hub)
-        return pump
-
-    @staticmethod
-    def handed_of(state: State) -> int:
-        """How many connections were handed over and are not closed yet; also before there is a pump."""
-        pump: Pump | None = getattr(state, "pump", None)
-        return len(pump.connections) if pump else 0
 
     def join(self, feed: Feed, reader: Reader, position: Position | None, address: str = "") -> bool:
         """`Feed.join`, and the sweep runs. `address`: if readers of one are to be counted."""
@@ -95,7 +81,7 @@ class Pump:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(self._sweep_s)
             now = now_ms()
             self.connections.look(now)
             self.hub.sweep(now)

@@ -30,7 +30,7 @@ from .admission import Admission, check_descriptors
 from .drain import drain
 from .gate import Gate
 from .listening import BACKLOG, address, is_queued, listen
-from .pump import Pump
+from .parts import StreamParts, parts_of
 from .worker import Lifeline
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ async def serve(
 
     `on_ready(address)` is called (awaited, if it is a coroutine function) when requests are answered. `lifeline`: of a
     worker, whose supervisor says when to stop and has the socket to listen on once the application has started.
-    Raises ListenError, or what the application's start raised.
+    The application's lifespan makes `StreamParts`. Raises ListenError, or what the application's start raised.
     """
     room = check_descriptors()
     thresholds = gc.get_threshold()
@@ -99,17 +99,15 @@ async def serve(
 
 
 def _admission(app: Starlette, settings: Settings) -> Admission:
-    """Counts into the application's hub, once there is one."""
+    """Counts into the application's hub: nobody connects before it has started."""
 
     def refused(reason: str) -> None:
-        if (hub := getattr(app.state, "hub", None)) is not None:
-            hub.counts.refuse(reason)
+        parts_of(app, StreamParts).hub.counts.refuse(reason)
 
     def unread() -> None:
-        if (hub := getattr(app.state, "hub", None)) is not None:
-            hub.counts.unread += 1
+        parts_of(app, StreamParts).hub.counts.unread += 1
 
-    return Admission(settings, lambda: Pump.handed_of(app.state), refused, unread)
+    return Admission(settings, lambda: len(parts_of(app, StreamParts).pump.connections), refused, unread)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -160,11 +158,9 @@ class _Lifespan:
             self.failure = error
 
     async def _heard(self) -> None:
-        heard = getattr(getattr(self.app.state, "relay", None), "heard", None)
-        if heard is not None:
-            with contextlib.suppress(TimeoutError):  # /readyz says what is the matter
-                async with asyncio.timeout(self._patience_s):
-                    await heard.wait()
+        with contextlib.suppress(TimeoutError):  # /readyz says what is the matter
+            async with asyncio.timeout(self._patience_s):
+                await parts_of(self.app, StreamParts).relay.heard.wait()
 
 
 class _Server(uvicorn.Server):
@@ -186,6 +182,8 @@ class _Server(uvicorn.Server):
         self._app = app
         self._settings = settings
         self._ready = ready
+        self.servers = []
+        self._parts: StreamParts | None = None  # until the application has started
         self.was_cancelled = False
         self._has_successor = False
         self._is_orphan = False
@@ -193,9 +191,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        hub = self._hub
-        if hub is not None:
-            hub.max_readers = min(hub.max_readers or self._room, self._room)
+        self._parts = parts_of(self._app, StreamParts)
+        hub = self._parts.hub
+        hub.is_draining = self.should_exit
+        hub.max_readers = min(hub.max_readers or self._room, self._room)
         await self._ready()
         # What is here now stays: a storm of joins must not make each collection walk through all modules again.
         gc.collect()
@@ -253,8 +252,8 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         self.should_exit = True
         self._asked.set()
-        if self._hub is not None:
-            self._hub.is_draining = True
+        if self._parts is not None:
+            self._parts.hub.is_draining = True
 
     def _retire(self) -> None:
         """Leave the listening socket to whoever else has it; who was accepted already is still answered."""
@@ -263,12 +262,8 @@ class _Server(uvicorn.Server):
             self._asked.set()
             self._stop_listening()
 
-    @property
-    def _hub(self) -> Any:
-        return getattr(self._app.state, "hub", None)
-
     def _stop_listening(self) -> None:
-        for server in getattr(self, "servers", ()):
+        for server in self.servers:
             server.close()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -288,8 +283,8 @@ class _Server(uvicorn.Server):
             self._abort()
 
     async def _see_off(self, sockets: list[socket.socket]) -> None:
-        if self._hub is not None:
-            log.info("draining, %d readers", self._hub.readers)
+        assert self._parts is not None, "who was started is seen off"
+        log.info("draining, %d readers", self._parts.hub.readers)
         if not self._has_successor:
             await asyncio.sleep(0 if self._is_orphan else self._settings.notice)
             await _while(lambda: any(is_queued(listening) for listening in sockets), _QUEUE_S)
@@ -298,8 +293,7 @@ class _Server(uvicorn.Server):
         # Nobody waits at a desk for a stop that gives notice, or for a reload.
         is_patient = self._has_successor or self._settings.notice > 0
         await _while(self._is_asked, _ASKING_S if is_patient else 5 * _TURN_S)
-        if self._hub is not None:
-            await drain(Pump.of(self._app.state), self._settings.drain_s)
+        await drain(self._parts.pump, self._settings.drain_s)
 
     def _is_asked(self) -> bool:
         """Is there anyone who was accepted and has no answer yet?"""
@@ -309,6 +303,5 @@ class _Server(uvicorn.Server):
     def _abort(self, *, only_closing: bool = False) -> None:
         """`transport.close()` waits for a peer that takes nothing; this does not."""
         for connection in list(self.server_state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport is not None and (transport.is_closing() or not only_closing):
-                transport.abort()
+            if connection.transport.is_closing() or not only_closing:
+                connection.transport.abort()

@@ -1,8 +1,8 @@
 """`GET /live/{slug}/events`: the native stream as Server-Sent Events (PROTOCOL section 4): endpoint and readers.
 
-`Route("/live/{slug}/events", live_events)`; `app.state` holds `hub`, `relay` and `settings`. A stream is the last
-answer of its connection and says so (`Connection: close`): it has no end that a next request could wait for, and who
-is told to come back later should not come back to a server that stops.
+`Route("/live/{slug}/events", live_events)`, in an application that has `StreamParts`. A stream is the last answer of
+its connection and says so (`Connection: close`): it has no end that a next request could wait for, and who is told to
+come back later should not come back to a server that stops. It never says who is welcome, nor what a message holds.
 """
 
 from __future__ import annotations
@@ -12,34 +12,30 @@ import contextlib
 import random
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.hub import Hub
 from ..hub.position import Position
+from ..newsroom.errors import BusyError, StoppressError
 from ..wire import sse
 from ..wire.native import CloseCode
 from .addresses import counted_as
+from .admission import crowded
 from .connection import State
-from .door import Refusal, check, cors, find
+from .door import check, find
 from .handed import HandedReader
 from .handoff import ADMISSION, HANDOFF
+from .parts import StreamParts, parts_of
 from .portable import PortableReader
+from .problems import problem
 from .pump import Pump
 
 HEARD_BYTES = 16 * 1024  # of requests that nobody will answer
 RETRY_MS = (1000, 5000)  # a time of their own for all who lose their line at once
 _LAST_IDS = ("last_event_id", "lastEventId", "lastEventID")  # ours, and what two polyfills of EventSource write
-
-_KINDS = {
-    403: ("not-allowed", "Not allowed"),
-    404: ("not-found", "Not found"),
-    410: ("gone", "Deleted"),
-    503: ("try-again", "Not now"),
-}
-_CROWDED = Refusal(503, "This server takes no more readers for a moment; come back in a few seconds.", 2)
 
 
 class HandedStream(HandedReader):
@@ -108,16 +104,18 @@ class EventReader(PortableReader):
 class EventStream(Response):
     """The answer; joins when it starts, so nothing lies between the feed's state and the stream."""
 
-    def __init__(self, request: Request, position: Position | None) -> None:
-        super().__init__(headers={**sse.HEADERS, **cors(request)})
+    def __init__(self, request: Request, parts: StreamParts, position: Position | None) -> None:
+        super().__init__(headers=sse.HEADERS)
         del self.headers["content-length"]
         self._request = request
+        self._parts = parts
         self._position = position
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        feed = await find(self._request, self._position)
-        if isinstance(feed, Refusal):
-            await _answer(self._request, feed)(scope, receive, send)
+        try:
+            feed = await find(self._request, self._parts, self._position)
+        except StoppressError as error:
+            await problem(error)(scope, receive, send)
             return
         if scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -126,12 +124,12 @@ class EventStream(Response):
         extensions = scope.get("extensions") or {}
         admits, hand_off = extensions.get(ADMISSION), extensions.get(HANDOFF)
         if admits is not None and not admits():
-            await _answer(self._request, _CROWDED)(scope, receive, send)
+            await problem(crowded())(scope, receive, send)
             return
         if scope["http_version"].startswith("1"):  # later ones have no such header
             self.headers["Connection"] = "close"
         start: Message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        pump, address = Pump.of(self._request.app.state), counted_as(self._request)
+        pump, address = self._parts.pump, counted_as(self._request, self._parts.settings)
         if hand_off is not None and hand_off(handed := HandedStream(pump, feed)):
             pump.join(feed, handed, self._position, address)
             try:
@@ -156,10 +154,12 @@ class EventStream(Response):
 
 async def live_events(request: Request) -> Response:
     """One reader; `Last-Event-ID` (header, or a query of `_LAST_IDS`) resumes."""
-    refusal = check(request)
-    if refusal is not None:
-        return _answer(request, refusal)
-    return EventStream(request, Position.parse(_last_id(request)))
+    parts = parts_of(request.app, StreamParts)
+    try:
+        check(request, parts)
+    except BusyError as error:
+        return problem(error)
+    return EventStream(request, parts, Position.parse(_last_id(request)))
 
 
 def _last_id(request: Request) -> str:
@@ -167,15 +167,3 @@ def _last_id(request: Request) -> str:
     query = request.query_params
     asked = [request.headers.get("last-event-id"), *(query.get(name) for name in _LAST_IDS)]
     return next((last_id for last_id in asked if last_id), "")
-
-
-def _answer(request: Request, refusal: Refusal) -> Response:
-    headers = {"Cache-Control": "no-store"}
-    if refusal.retry_after_s:
-        headers["Retry-After"] = str(refusal.retry_after_s)
-    if refusal.status != 403:
-        headers |= cors(request)
-    code, title = _KINDS[refusal.status]
-    about = {"type": f"urn:stoppress:{code}", "title": title}
-    problem = {**about, "status": refusal.status, "detail": refusal.detail}
-    return JSONResponse(problem, refusal.status, headers, "application/problem+json")

@@ -1,6 +1,7 @@
 """`WS /live/{slug}/ws`: the native stream (PROTOCOL section 3): the endpoint, and its readers in both ways.
 
-`Route`: `WebSocketRoute("/live/{slug}/ws", live_socket)`; `app.state` holds `hub`, `relay` and `settings`.
+`Route`: `WebSocketRoute("/live/{slug}/ws", live_socket)`, in an application that has `StreamParts`. It never parses or
+makes a frame: `ear` hears, `wire` makes.
 """
 
 from __future__ import annotations
@@ -8,29 +9,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.hub import Hub
 from ..hub.position import Position
+from ..newsroom.errors import BusyError, StoppressError
 from ..wire import native, rfc6455
 from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
 from ..wire.native import SUBPROTOCOL, CloseCode
 from .addresses import counted_as
 from .clock import now_ms
 from .connection import State
-from .door import Refusal, check, find
+from .door import check, find
 from .ear import Ear
 from .handed import HandedReader
 from .handoff import HANDOFF
+from .parts import StreamParts, parts_of
 from .portable import PortableReader
+from .problems import deny, hang_up
 from .pump import Pump
 
 _PIECE = 1024  # bytes parsed between two looks at the manners
 CLOSE_S = 1.0  # to get a close frame out to a line that may be stuck
-_CLOSES = {404: CloseCode.NO_STORY, 410: CloseCode.STORY_DELETED, 503: CloseCode.OVERLOADED}
 # Starlette: a send to a connection that is gone raises WebSocketDisconnect once, then a RuntimeError (its subclass).
 _GONE = (WebSocketDisconnect, RuntimeError, OSError)
 
@@ -169,9 +171,11 @@ class SocketReader(PortableReader):
 
 async def live_socket(websocket: WebSocket) -> None:
     """One reader, from handshake to close."""
-    refusal = check(websocket)
-    if refusal is not None:
-        await _deny(websocket, refusal)
+    parts = parts_of(websocket.app, StreamParts)
+    try:
+        check(websocket, parts)
+    except BusyError as error:
+        await deny(websocket, error)
         return
     hand_off = websocket.scope.get("extensions", {}).get(HANDOFF)
     with contextlib.suppress(*_GONE):
@@ -183,24 +187,25 @@ async def live_socket(websocket: WebSocket) -> None:
         if websocket.scope["query_string"]:
             query = websocket.query_params
             position = Position.of(query.get("epoch", ""), query.get("seq", ""))
-        feed = await find(websocket, position)
-        if isinstance(feed, Refusal):
-            if hand_off is not None and feed.status == 503:
-                await _deny(websocket, feed)
+        try:
+            feed = await find(websocket, parts, position)
+        except StoppressError as error:
+            if hand_off is not None and error.status >= 500:
+                await deny(websocket, error)
                 return
             if hand_off is not None:
                 await websocket.accept(subprotocol)  # browsers show a page the close code, but no status
-            await websocket.close(_CLOSES[feed.status], feed.detail[:100])
+            await hang_up(websocket, error)
             return
-        pump = Pump.of(websocket.app.state)
+        pump = parts.pump
         if hand_off is not None:
             handed = HandedSocket(pump, feed)
-            pump.join(feed, handed, position, counted_as(websocket))
+            pump.join(feed, handed, position, counted_as(websocket, parts.settings))
             if not hand_off(handed, subprotocol):
                 pump.leave(feed, handed)
             return
         reader = SocketReader(pump.hub, feed, websocket)
-        pump.join(feed, reader, position, counted_as(websocket))
+        pump.join(feed, reader, position, counted_as(websocket, parts.settings))
         listening = asyncio.create_task(reader.listen())
         code = CloseCode.ERROR
         try:
@@ -216,12 +221,3 @@ async def live_socket(websocket: WebSocket) -> None:
                 with contextlib.suppress(TimeoutError, *_GONE):
                     async with asyncio.timeout(CLOSE_S):
                         await websocket.close(code)
-
-
-async def _deny(websocket: WebSocket, refusal: Refusal) -> None:
-    """Before the handshake ends, where the server can: an HTTP answer costs less than a socket."""
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
-        await websocket.send_denial_response(PlainTextResponse(refusal.detail, refusal.status, headers))
-    else:
-        await websocket.close(_CLOSES.get(refusal.status, CloseCode.POLICY))

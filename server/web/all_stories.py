@@ -30,7 +30,7 @@ from ..store.relay import Relay
 from ..store.store import Store, StoryGoneError
 from ..wire.native import CloseCode, encode
 from .auth import Auth
-from .operations import CLOSED_REVOKED, RECHECK_S, SEND_S, admit, revoked
+from .operations import RECHECK_S, SEND_S, admit, revoked
 
 FIRST_S = 1.0  # how long a resume message is waited for
 LOOK_S = 0.1
@@ -87,7 +87,7 @@ class AllStories:
             if now - checked >= RECHECK_S:
                 checked = now
                 if await revoked(socket, self._auth):
-                    return CLOSED_REVOKED
+                    return CloseCode.NO_TOKEN
             messages += self._owed(seen, is_first)
             is_first = False
             if told_stale != self._hub.stale_since:

@@ -24,7 +24,6 @@ from ..desk.reading import PAGE_POSTS
 from ..desk.result import Result
 from ..desk.tokens import Grant
 from ..newsroom.errors import (
-    ConflictError,
     InvalidError,
     NotFoundError,
     StoppressError,
@@ -33,9 +32,12 @@ from ..newsroom.errors import (
     VersionError,
 )
 from ..newsroom.fields import check_slug
+from ..store.records import KeyReusedError
+from ..transport.parts import parts_of
+from ..transport.problems import RequestError, problem
 from .auth import Auth
 from .body import expected_versions, idempotency_key, read_json, read_lines
-from .problems import RequestError, problem
+from .parts import Parts
 
 log = logging.getLogger(__name__)
 LINES = "application/jsonl"
@@ -123,7 +125,8 @@ class Resource:
     async def _answer(self, request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         slug, id = request.path_params.get("slug", ""), request.path_params.get("id", "")
-        auth: Auth = request.app.state.auth
+        parts = parts_of(request.app, Parts)
+        auth = parts.auth
         if method == "OPTIONS":
             allow = await self._allowed(request, auth, slug) if "authorization" in request.headers else self.allow
             return Response(status_code=204, headers={"Allow": allow, "Cache-Control": "no-store"})
@@ -137,13 +140,13 @@ class Resource:
         changes = method != "GET"
         call = Call(
             request,
-            request.app.state.desk.of(grant.name),
+            parts.desk.of(grant.name),
             grant,
             slug,
             id,
             idempotency_key(request) if changes else "",
             None,
-            request.app.state.settings.store_timeout_s + PATIENCE_S,
+            parts.settings.store_timeout_s + PATIENCE_S,
         )
         try:
             async with asyncio.timeout(call.patience_s) as call.deadline:
@@ -171,11 +174,8 @@ async def _as_expected(handler: Handler, call: Call, versions: list[int | None])
     for call.expect in versions[:-1]:
         try:
             return await handler(call)
-        except VersionError:
+        except (VersionError, KeyReusedError):
             continue
-        except ConflictError as error:
-            if not error.detail.startswith("Idempotency-Key"):
-                raise
     call.expect = versions[-1]
     return await handler(call)
 

@@ -1,20 +1,19 @@
-"""The application, put together: store, desk, hub, relay, pages, API and streams; nothing is decided here."""
+"""The application, put together: store, desk, hub, relay, pages, API and streams. It never decides anything itself."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -22,11 +21,14 @@ from ..desk.desk import Desk
 from ..desk.tokens import Tokens
 from ..hub.feed import Limits
 from ..hub.hub import Hub
-from ..newsroom.errors import NotFoundError, StoppressError, StoreError
+from ..newsroom.errors import NotFoundError, StoppressError
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
 from ..tasks import end, keep
+from ..transport.parts import parts_of
+from ..transport.problems import RequestError, in_time
+from ..transport.pump import Pump
 from ..transport.sse import live_events
 from ..transport.websocket import live_socket
 from ..transport.worker import Lifeline
@@ -38,11 +40,14 @@ from .feeds import Feeds
 from .guard import Guard
 from .metrics import registry
 from .operations import Operations
+from .origins import Origins
 from .pages import Pages
-from .problems import RequestError
+from .parts import Parts
 from .stats import Board
 
 log = logging.getLogger(__name__)
+C = TypeVar("C", bound=HTTPConnection)
+R = TypeVar("R")
 PATIENCE_S = 1.0  # of a page, beyond the time of one call to the store
 _SLASHED = re.compile(r"(/live/[A-Za-z0-9_/-]*[A-Za-z0-9_-])/+")
 
@@ -56,19 +61,21 @@ def create_app(settings: Settings, *, store: Store | None = None, lifeline: Life
         async with compose(app, settings, store, lifeline):
             yield
 
-    app = Starlette(
-        routes=routes(),
-        lifespan=lifespan,
-        exception_handlers={
-            StoppressError: sorry,
-            HTTPException: sorry_http,
-            ClientDisconnect: nobody,
-            Exception: sorry_bug,
-        },
-    )
+    # Any: Starlette's own type has no word for None, an error of a socket that nobody is told.
+    handlers: dict[Any, Any] = {
+        StoppressError: sorry,
+        HTTPException: sorry_http,
+        ClientDisconnect: nobody,
+        Exception: sorry_bug,
+    }
+    app = Starlette(routes=routes(), lifespan=lifespan, exception_handlers=handlers)
     app.router.redirect_slashes = False  # its address would be made of the Host header; `sorry_http` does better
     # Outermost, around Starlette's own handler of bugs too: no answer leaves without the safety headers.
-    app.middleware_stack = Guard(app.build_middleware_stack(), settings, lambda: app.state.hub.counts.refuse("origin"))
+    app.middleware_stack = Guard(
+        app.build_middleware_stack(),
+        Origins(settings),
+        lambda: parts_of(app, Parts).hub.counts.refuse("origin"),
+    )
     return app
 
 
@@ -76,7 +83,7 @@ def create_app(settings: Settings, *, store: Store | None = None, lifeline: Life
 async def compose(
     app: Starlette, settings: Settings, given: Store | None, lifeline: Lifeline | None = None
 ) -> AsyncIterator[None]:
-    """Make the parts, hand them to the routes by `app.state`, keep the relay and the stats running."""
+    """Make the parts, keep the relay and the statistics running, and take them down."""
     store = given or await Store.open(settings)
     # Containers of one image may all be process 1 of the same host name.
     alone = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
@@ -101,22 +108,21 @@ async def compose(
     operations = Operations(
         hub, relay, board, auth, pages.templates, registry(board.workers_here, is_alone=not board.place)
     )
-    parts: dict[str, Any] = {
-        "settings": settings,
-        "store": store,
-        "desk": Desk(store),
-        "hub": hub,
-        "relay": relay,
-        "auth": auth,
-        "assets": assets,
-        "pages": pages,
-        "feeds": Feeds(pages, store, settings.public_url),
-        "board": board,
-        "operations": operations,
-        "all_stories": AllStories(hub, relay, store, auth, beat_s=settings.beat_s),
-    }
-    for name, part in parts.items():
-        setattr(app.state, name, part)
+    app.state.parts = Parts(
+        settings=settings,
+        hub=hub,
+        relay=relay,
+        pump=Pump(hub),
+        store=store,
+        desk=Desk(store),
+        auth=auth,
+        assets=assets,
+        pages=pages,
+        feeds=Feeds(pages, store, settings.public_url),
+        board=board,
+        operations=operations,
+        all_stories=AllStories(hub, relay, store, auth, beat_s=settings.beat_s),
+    )
     tasks = [keep("the relay", relay.run), keep("the statistics", board.run)]
     try:
         yield
@@ -127,60 +133,50 @@ async def compose(
             await store.aclose()
 
 
-def page(name: str, method: str) -> Any:
+def part(method: Callable[[Parts], Callable[[C], Awaitable[R]]]) -> Callable[[C], Awaitable[R]]:
+    """The endpoint that is a method of one of the parts, which exist only once the application has started."""
+
+    async def endpoint(connection: C) -> R:
+        return await method(parts_of(connection.app, Parts))(connection)
+
+    return endpoint
+
+
+def page(
+    method: Callable[[Parts], Callable[[Request], Awaitable[Response]]],
+) -> Callable[[Request], Awaitable[Response]]:
     """As `part`, for what people wait for: a store that hangs is said to be away, before they give up."""
-    inner = part(name, method)
 
     async def endpoint(request: Request) -> Response:
-        try:
-            async with asyncio.timeout(request.app.state.settings.store_timeout_s + PATIENCE_S):
-                return await inner(request)
-        except TimeoutError:
-            raise StoreError("the store did not answer in time; try it again in a few seconds") from None
+        parts = parts_of(request.app, Parts)
+        async with in_time(parts.settings.store_timeout_s + PATIENCE_S):
+            return await method(parts)(request)
 
-    endpoint.__name__ = inner.__name__
     return endpoint
-
-
-def part(name: str, method: str) -> Any:
-    """The endpoint `method` of the part `name`, which exists only once the application has started."""
-
-    async def endpoint(connection: Any) -> Any:
-        return await getattr(getattr(connection.app.state, name), method)(connection)
-
-    endpoint.__name__ = f"{name}_{method}"
-    return endpoint
-
-
-async def asset(request: Request) -> Response:
-    found = await request.app.state.assets.serve(request)
-    if found is None:
-        raise NotFoundError("There is no such file.")
-    return found
 
 
 def routes() -> list[BaseRoute]:
     story = "/live/{slug}"
     return [
         WebSocketRoute(story + "/ws", live_socket),  # first, because routes are tried in order and readers are many
-        Route("/", page("pages", "index")),
-        Route(story, page("pages", "story")),
-        Route(story + "/posts/{id}", page("pages", "permalink")),
-        Route(story + "/snapshot", page("pages", "snapshot")),
-        Route(story + "/feed.json", page("feeds", "json")),
-        Route(story + "/feed.atom", page("feeds", "atom")),
-        Route(story + "/feed.rss", page("feeds", "rss")),
-        WebSocketRoute("/live/ws", part("all_stories", "stream")),
+        Route("/", page(lambda parts: parts.pages.index)),
+        Route(story, page(lambda parts: parts.pages.story)),
+        Route(story + "/posts/{id}", page(lambda parts: parts.pages.permalink)),
+        Route(story + "/snapshot", page(lambda parts: parts.pages.snapshot)),
+        Route(story + "/feed.json", page(lambda parts: parts.feeds.json)),
+        Route(story + "/feed.atom", page(lambda parts: parts.feeds.atom)),
+        Route(story + "/feed.rss", page(lambda parts: parts.feeds.rss)),
+        WebSocketRoute("/live/ws", part(lambda parts: parts.all_stories.stream)),
         Route(story + "/events", live_events),
-        Route("/assets/{path:path}", asset),
-        Route("/dashboard", part("operations", "dashboard")),
-        Route("/login", part("operations", "login"), methods=["GET", "POST"]),
-        Route("/logout", part("operations", "logout"), methods=["POST"]),
-        Route("/stats", part("operations", "stats")),
-        WebSocketRoute("/stats/ws", part("operations", "stats_stream")),
-        Route("/metrics", part("operations", "metrics")),
-        Route("/healthz", part("operations", "healthz")),
-        Route("/readyz", part("operations", "readyz")),
+        Route("/assets/{path:path}", part(lambda parts: parts.assets.serve)),
+        Route("/dashboard", part(lambda parts: parts.operations.dashboard)),
+        Route("/login", part(lambda parts: parts.operations.login), methods=["GET", "POST"]),
+        Route("/logout", part(lambda parts: parts.operations.logout), methods=["POST"]),
+        Route("/stats", part(lambda parts: parts.operations.stats)),
+        WebSocketRoute("/stats/ws", part(lambda parts: parts.operations.stats_stream)),
+        Route("/metrics", part(lambda parts: parts.operations.metrics)),
+        Route("/healthz", part(lambda parts: parts.operations.healthz)),
+        Route("/readyz", part(lambda parts: parts.operations.readyz)),
         *api.routes(),
     ]
 
@@ -192,7 +188,7 @@ async def sorry(request: Request, error: Exception) -> Response | None:
     if request.scope["type"] != "http":
         return None
     assert isinstance(error, StoppressError)
-    return request.app.state.pages.sorry(request, error)
+    return parts_of(request.app, Parts).pages.sorry(request, error)
 
 
 async def sorry_http(request: Request, error: Exception) -> Response | None:
@@ -209,13 +205,13 @@ async def sorry_http(request: Request, error: Exception) -> Response | None:
         headers = dict(error.headers or {})
         detail = f"{request.method[:20]} is not possible here; {headers.get('Allow', 'GET')} is"
         known = RequestError(error.status_code, detail if error.status_code == 405 else error.detail, headers=headers)
-    return request.app.state.pages.sorry(request, known)
+    return parts_of(request.app, Parts).pages.sorry(request, known)
 
 
 async def sorry_bug(request: Request, error: Exception) -> Response:
     """Starlette logs the error and raises it again after this answer; uvicorn then closes."""
     bug = StoppressError("the server made a mistake and logged it")
-    answer: Response = request.app.state.pages.sorry(request, bug)
+    answer = parts_of(request.app, Parts).pages.sorry(request, bug)
     answer.headers["Connection"] = "close"
     return answer
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..newsroom.errors import NotFoundError
 from .caching import not_modified
 
 HOME = Path(str(files("stoppress.client_demo")))
@@ -81,12 +82,12 @@ class Assets:
             self._version = (time.monotonic(), version)
         return version
 
-    async def serve(self, request: Request) -> Response | None:
-        """The file asked for; None if there is none."""
+    async def serve(self, request: Request) -> Response:
+        """The file asked for."""
         path = request.path_params["path"]
         found = self.find(path)
         if found is None:
-            return None
+            raise NotFoundError("There is no such file.")
         version, content = found
         keep = FOREVER if request.query_params.get("v") == version else CHECK
         headers = {"ETag": f'"{version}"', "Cache-Control": keep, "Cross-Origin-Resource-Policy": "cross-origin"}

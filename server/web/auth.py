@@ -8,7 +8,6 @@ rebinding) could read them, and so could everybody through a proxy beside us.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.requests import HTTPConnection, Request
@@ -18,8 +17,9 @@ from ..desk.tokens import Grant, Tokens
 from ..newsroom.errors import NotAllowedError, StoreError
 from ..newsroom.urls import is_loopback, network, split_url
 from ..settings import Settings
+from ..transport.problems import in_time
 from .body import read_form
-from .guard import host_name
+from .origins import host_name
 
 COOKIE = "stoppress_token"
 LOCAL = Grant(id="", name="this machine", role="viewer", story="*", created="")
@@ -104,12 +104,8 @@ class Auth:
         return grant
 
     async def _find(self, token: str) -> Grant | None:
-        """StoreError when that takes too long: the store's own attempts add up to more than people wait."""
-        try:
-            async with asyncio.timeout(self._settings.store_timeout_s + 1):
-                return await self.tokens.find(token)
-        except TimeoutError:
-            raise StoreError("the store did not answer in time; try it again in a few seconds") from None
+        async with in_time(self._settings.store_timeout_s + 1):
+            return await self.tokens.find(token)
 
     def _is_wrong(self, conn: HTTPConnection) -> None:
         self._wrong(network(conn.client.host) if conn.client else "an unknown address")

@@ -13,7 +13,7 @@ import orjson
 from starlette.requests import Request
 
 from ..newsroom.errors import InvalidError
-from .problems import RequestError
+from ..transport.problems import RequestError
 
 JSON_BYTES = 1024 * 1024
 FORM_BYTES = 16 * 1024

@@ -25,7 +25,7 @@ from ..newsroom.times import parse_time
 from ..store.store import Store
 from .caching import position_tag, tagged
 from .format import CORRECTION_NAMES, filled
-from .guard import host_name
+from .origins import host_name
 from .pages import Pages, Shown, slug_of
 
 JSON = "application/feed+json"

@@ -16,15 +16,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..hub.hub import Hub
 from ..newsroom.errors import NotAllowedError, StoppressError
 from ..store.relay import Relay
+from ..transport.problems import deny
+from ..wire.native import CloseCode
 from .auth import Auth, local_path
-from .guard import deny
 from .stats import Board
 
 NEVER = {"Cache-Control": "no-store"}
 HTML = "text/html"
 RECHECK_S = 2.0  # how soon a revoked token's sockets close
 SEND_S = 10.0
-CLOSED_REVOKED, CLOSED_RUDE, CLOSED_RESTART = 4401, 1008, 1012
 
 
 class Operations:
@@ -93,7 +93,7 @@ class Operations:
                 await asyncio.wait((sample, listening), timeout=5, return_when=asyncio.FIRST_COMPLETED)
                 if self._hub.is_draining:
                     sample.cancel()
-                    await socket.close(CLOSED_RESTART)
+                    await socket.close(CloseCode.RESTART)
                     return
                 if not sample.done():
                     sample.cancel()
@@ -102,10 +102,10 @@ class Operations:
                 if time.monotonic() - checked >= RECHECK_S:
                     checked = time.monotonic()
                     if await revoked(socket, self._auth):
-                        await socket.close(CLOSED_REVOKED, "the token was revoked")
+                        await socket.close(CloseCode.NO_TOKEN, "the token was revoked")
                         return
             if listening.result():
-                await socket.close(CLOSED_RUDE, "nothing is expected here")
+                await socket.close(CloseCode.POLICY, "nothing is expected here")
         except (WebSocketDisconnect, RuntimeError, OSError, TimeoutError):
             return  # gone, or it took nothing for too long; nobody is left to tell
         finally:

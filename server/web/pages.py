@@ -24,11 +24,11 @@ from ..newsroom.public import in_order, public_post, story_url, story_view
 from ..settings import Settings
 from ..store.relay import Relay
 from ..store.store import Store
+from ..transport.problems import headers_of, problem
 from ..wire import inbound, native
 from .assets import Assets, environment
 from .caching import Made, content_hash, position_tag, tagged
 from .format import install, this_year
-from .problems import headers_of, problem
 
 HTML = "text/html"
 AROUND = 20  # posts on each side of a permalink that lies further back

@@ -15,17 +15,36 @@ SUBPROTOCOL = "stoppress.v1"
 
 
 class CloseCode(IntEnum):
-    """Why we hung up. 1012, 1013 and 4000: come back; 4404 and 4410: do not (PROTOCOL section 3)."""
+    """Why we hung up (PROTOCOL section 3). The one table: every edge closes by it; pages and documents are tested
+    against it."""
 
     NORMAL = 1000
+    NOT_UTF8 = 1007  # a text message that is none (RFC 6455 section 8.1)
     POLICY = 1008  # the reader says what nobody asked for
     TOO_BIG = 1009  # a message over 4 KiB
     ERROR = 1011
     RESTART = 1012  # drain: come back after the bye's retry_ms
     OVERLOADED = 1013
     TOO_SLOW = 4000  # took none of its bytes for too long; best effort, mostly seen as 1006
+    BAD_REQUEST = 4400
+    NO_TOKEN = 4401
+    NOT_ALLOWED = 4403
     NO_STORY = 4404
     STORY_DELETED = 4410
+
+
+def comes_back(code: int) -> bool:
+    """Does a client that was closed with this code, known to it or not, ask again after a while?"""
+    return not 4400 <= code <= 4499
+
+
+_BY_STATUS = {code - 4000: code for code in CloseCode if not comes_back(code)} | {503: CloseCode.OVERLOADED}
+
+
+def close_code(status: int) -> CloseCode:
+    """For who is refused with this status of HTTP: 400 to 499 are 4400 to 4499, an unknown one is the first of its
+    kind (RFC 9110 section 15)."""
+    return _BY_STATUS.get(status) or (CloseCode.BAD_REQUEST if 400 <= status <= 499 else CloseCode.ERROR)
 
 
 def encode(frame: Frame) -> bytes:

@@ -13,13 +13,13 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from stoppress.desk.desk import Desk
-from stoppress.hub.hub import Hub
 from stoppress.hub.stats import Counts
 from stoppress.settings import Settings
 from stoppress.store.store import Store
+from stoppress.transport.parts import parts_of
 from stoppress.transport.serve import serve
 from stoppress.web.app import create_app
-from stoppress.web.stats import Board
+from stoppress.web.parts import Parts
 
 CHROMIUM = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -71,8 +71,8 @@ class Site:
             self._serving.result()
         self.address = ready.result()
         self.settings = replace(self.settings, port=int(self.address.rpartition(":")[2]))
-        self.hub: Hub = app.state.hub
-        self.board: Board = app.state.board
+        parts = parts_of(app, Parts)
+        self.hub, self.board = parts.hub, parts.board
 
     async def stop(self) -> None:
         """As in earnest: by a signal, and with a goodbye to readers."""

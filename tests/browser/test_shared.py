@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import re
 from typing import get_args
 
 import pytest
@@ -15,18 +14,17 @@ from stoppress.newsroom.events import EVENTS
 from stoppress.newsroom.model import CorrectionKind
 from stoppress.settings import Settings
 from stoppress.web import format as phrases
-from stoppress.web import operations
-from stoppress.web.assets import HOME
 from stoppress.web.pages import limits
 from stoppress.wire import inbound
-from stoppress.wire.native import CloseCode
+from stoppress.wire.native import CloseCode, comes_back
 
 pytestmark = pytest.mark.parametrize("store_server", ["embedded"], indirect=True)
 
 SCRIPTS = """async () => {
-  const { SSE_TYPES, FINAL } = await import("/assets/socket.js");
+  const { SSE_TYPES, FINAL, REVOKED, comesBack } = await import("/assets/socket.js");
   const { CORRECTIONS } = await import("/assets/render.js");
-  return { types: SSE_TYPES, final: [...FINAL], corrections: CORRECTIONS };
+  return { types: SSE_TYPES, final: [...FINAL], corrections: CORRECTIONS, revoked: REVOKED,
+    stay: Array.from({ length: 5000 }, (_, code) => code).filter((code) => !comesBack(code)) };
 }"""
 WORDS = """async ({ lengths, languages }) => {
   const { direction, isLong } = await import("/assets/times.js");
@@ -44,9 +42,8 @@ async def test_both_sides_know_the_same_lists(site):
     assert scripts["final"] == [[CloseCode.NO_STORY, "missing"], [CloseCode.STORY_DELETED, "gone"]]
     assert scripts["corrections"] == phrases.CORRECTION_NAMES
     assert set(scripts["corrections"]) == set(get_args(CorrectionKind))
-    revoked = re.search(r"REVOKED = (\d+)", (HOME / "assets/dashboard.js").read_text())
-    assert revoked
-    assert int(revoked.group(1)) == operations.CLOSED_REVOKED
+    assert scripts["stay"] == [code for code in range(5000) if not comes_back(code)]
+    assert scripts["revoked"] == CloseCode.NO_TOKEN
 
 
 async def test_both_sides_judge_by_the_same_measures(site):

@@ -23,6 +23,7 @@ from stoppress.hub.hub import Hub
 from stoppress.newsroom.errors import StoppressError, StoreError
 from stoppress.settings import Settings
 from stoppress.transport import workers
+from stoppress.transport.parts import StreamParts, parts_of
 from stoppress.transport.serve import serve
 from stoppress.transport.worker import Lifeline
 from streams import make_app, new_state
@@ -43,7 +44,7 @@ async def stuck(request: Request) -> PlainTextResponse:
 
 
 async def readyz(request: Request) -> PlainTextResponse:
-    return PlainTextResponse("", 503 if request.app.state.hub.is_draining else 200)
+    return PlainTextResponse("", 503 if parts_of(request.app, StreamParts).hub.is_draining else 200)
 
 
 def wait_for(path: str) -> None:
@@ -59,11 +60,12 @@ async def hear_when(path: str, heard: asyncio.Event) -> None:
 async def run(options: dict[str, str], settings: Settings, lifeline: Lifeline) -> None:
     app = make_app(settings, Hub())
     app.router.routes += [Route("/pid", pid), Route("/slow", slow), Route("/stuck", stuck), Route("/readyz", readyz)]
-    app.state.hub.add("a", new_state())
+    parts = parts_of(app, StreamParts)
+    parts.hub.add("a", new_state())
     opening = None
     if "gate" in options:
-        app.state.relay.heard = asyncio.Event()
-        opening = asyncio.create_task(hear_when(options["gate"], app.state.relay.heard))
+        parts.relay.heard = asyncio.Event()
+        opening = asyncio.create_task(hear_when(options["gate"], parts.relay.heard))
     await serve(app, settings, lifeline.ready, lifeline)
     if opening:
         opening.cancel()

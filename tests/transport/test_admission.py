@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from test_gate import answer, request, talk
 
 from stoppress.hub.hub import Hub
+from stoppress.newsroom.errors import StoreError
 from stoppress.settings import Settings
 from stoppress.transport import admission
 from streams import make_app, uvicorn_world
@@ -40,6 +43,48 @@ def test_too_few_descriptors_are_said_before_the_start(monkeypatch: pytest.Monke
     monkeypatch.setattr(admission, "SPARE", 1 << 30)
     with pytest.raises(admission.NoRoomError, match="ulimit -n: must be more than"):
         admission.check_descriptors()
+
+
+@pytest.mark.parametrize("why", ["stopping", "full", "story", "address", "pace", "store"])
+async def test_a_refusal_is_the_same_over_a_socket_and_as_a_stream(why: str, monkeypatch: Any) -> None:
+    """Status, words, type and when to come back."""
+    limits = {"story": {"story_readers": 1}, "address": {"address_readers": 1}, "pace": {"accepts_per_s": 1}}
+    settings = Settings(port=0, drain_s=0.1, **limits.get(why, {}))  # type: ignore[arg-type]
+    async with uvicorn_world(make_app(settings, Hub()), settings) as world, talk(world.url) as (reader, writer):
+        writer.write(STREAM)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        world.hub.is_draining = why == "stopping"
+        world.hub.max_readers = why == "full"
+        if why == "pace":
+            monkeypatch.setattr(
+                admission, "time", SimpleNamespace(monotonic=lambda: 0.0)
+            )  # all of it within one second
+            async with talk(world.url) as (first, asking):
+                asking.write(STREAM)
+                assert (await first.readline()).startswith(b"HTTP/1.1 200 ")
+        if why == "store":
+            monkeypatch.setattr(world.parts.relay, "at_hand", lambda _slug: None)
+            monkeypatch.setattr(world.parts.relay, "ensure", away)
+        told = [await problem_of(world.url, one) for one in ASKING.values()]
+
+        assert told[0] == told[1]
+        later, problem = told[0]
+        assert int(later) >= 1
+        assert (problem["status"], problem["type"]) == (503, f"urn:stoppress:{'store' if why == 'store' else 'busy'}")
+        assert world.hub.counts.refusals[why] >= 2
+
+
+async def away(_slug: str) -> Any:
+    raise StoreError("the store is away")
+
+
+async def problem_of(url: str, asked: bytes) -> tuple[str, dict[str, Any]]:
+    async with talk(url) as (reader, writer), asyncio.timeout(5):
+        writer.write(asked)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        fields = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
+        assert fields["content-type"] == "application/problem+json"
+        return fields["retry-after"], json.loads(await reader.readexactly(int(fields["content-length"])))
 
 
 @pytest.mark.parametrize("asking", ASKING)
@@ -86,7 +131,7 @@ async def test_each_cap_holds_for_those_who_come_while_the_story_is_read(
     """As all do after a restart."""
     settings = Settings(port=0, drain_s=0.1, **{cap: 2})  # type: ignore[arg-type]
     async with uvicorn_world(make_app(settings, Hub(max_readers=settings.max_readers)), settings) as world:
-        relay, is_read = world.app.state.relay, asyncio.Event()
+        relay, is_read = world.parts.relay, asyncio.Event()
         ensure, waiting = relay.ensure, []
 
         async def slowly(slug: str) -> Any:

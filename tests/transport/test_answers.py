@@ -21,7 +21,6 @@ from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
 from stoppress.transport.drain import drain
 from stoppress.transport.gate import Gate
-from stoppress.transport.pump import Pump
 from stoppress.transport.sse import HEARD_BYTES, EventReader, HandedStream
 from streams import WAYS, UvicornWorld, make_app, uvicorn_world
 from support import until
@@ -56,7 +55,7 @@ def unchunked(data: bytes) -> bytes:
 
 
 async def leave(world: UvicornWorld) -> None:
-    await drain(Pump.of(world.app.state), 0.1)
+    await drain(world.pump, 0.1)
 
 
 @pytest.fixture
@@ -161,7 +160,7 @@ async def test_who_ends_its_own_side_is_gone(quiet: Any) -> None:
 
         assert await reader.read() == b""
         await until(lambda: quiet.hub.readers == 0)
-        await until(lambda: len(Pump.of(quiet.app.state).connections) == 0)
+        await until(lambda: len(quiet.pump.connections) == 0)
 
 
 async def test_head_hello_and_snapshot_come_as_one(handed: Any) -> None:
@@ -179,7 +178,7 @@ async def test_nothing_of_the_request_stays(handed: Any) -> None:
         writer.write(asked())
         await opening(reader)
         (stream,) = handed.feed.readers
-        await until(lambda: not handed.app.state.pump.connections.slow)
+        await until(lambda: not handed.pump.connections.slow)
         names = {name for cls in type(stream).__mro__ for name in getattr(cls, "__slots__", ())} - {"__weakref__"}
         kept = [getattr(stream, name) for name in names]
 

@@ -22,7 +22,7 @@ SERVER = """
     from stoppress.hub.hub import Hub
     from stoppress.settings import Settings
     from stoppress.transport.handoff import HANDOFF
-    from stoppress.transport.pump import Pump
+    from stoppress.transport.parts import StreamParts, parts_of
     from stoppress.transport.serve import serve
     from stoppress.transport.websocket import HandedSocket
     from stoppress.wire import rfc6455
@@ -44,13 +44,13 @@ SERVER = """
                 self.write(rfc6455.message(kind, payload, may_deflate=may_deflate))
 
     async def echo(websocket):
-        pump = Pump.of(websocket.app.state)
+        pump = parts_of(websocket.app, StreamParts).pump
         websocket.scope["extensions"][HANDOFF](Echo(pump, pump.hub.feeds["a"]))
 
     async def main():
         app = make_app(Settings(port=0), Hub())
         app.router.routes.append(WebSocketRoute("/echo", echo))
-        app.state.hub.add("a", new_state())
+        parts_of(app, StreamParts).hub.add("a", new_state())
         await serve(app, Settings(port=0, drain_s=0), lambda url: print(url, flush=True))
 
     with asyncio.Runner(loop_factory={loop}) as runner:

@@ -19,7 +19,6 @@ from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
 from stoppress.transport import drain
-from stoppress.transport.pump import Pump
 from streams import WAYS, make_app, tell
 from support import until
 
@@ -116,7 +115,7 @@ async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.Monke
 
         following = [asyncio.create_task(follow(line)) for line in lines]
         began = loop.time()
-        draining = asyncio.create_task(drain.drain(Pump.of(world.app.state), settings.drain_s))
+        draining = asyncio.create_task(drain.drain(world.pump, settings.drain_s))
         told = 0
         while not draining.done():
             tell(world.feed)
@@ -136,7 +135,7 @@ async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.Monke
 async def test_one_reader_is_let_go_at_once(world: Any) -> None:
     async def leave() -> float:
         began = asyncio.get_running_loop().time()
-        await drain.drain(Pump.of(world.app.state), 20)
+        await drain.drain(world.pump, 20)
         return asyncio.get_running_loop().time() - began
 
     async with world.line() as line:

@@ -215,7 +215,7 @@ async def test_nothing_of_the_handshake_stays(running: Any, until: Any) -> None:
     async with connect(running.url.replace("http", "ws") + PATH, proxy=None) as line:
         await line.recv()
         (reader,) = running.feed.readers
-        await until(lambda: not running.app.state.pump.connections.slow)
+        await until(lambda: not running.pump.connections.slow)
         held = {name for cls in type(reader).__mro__ for name in getattr(cls, "__slots__", ())}
         kept = [getattr(reader, name) for name in held - {"__weakref__"} if hasattr(reader, name)]
 

@@ -33,10 +33,11 @@ SERVER = """
     from starlette.routing import Route
     from stoppress.hub.hub import Hub
     from stoppress.settings import Settings
+    from stoppress.transport.parts import StreamParts, parts_of
     from stoppress.transport.serve import serve
 
     async def busy(request):
-        feed = request.app.state.hub.feeds["a"]
+        feed = parts_of(request.app, StreamParts).hub.feeds["a"]
         for _ in range(200):
             tell(feed, "post.published", {large!r})
             await asyncio.sleep(0)
@@ -50,7 +51,7 @@ SERVER = """
         settings = Settings(port=0, drain_s=0.5, stop_timeout_s={stop_s}, send_timeout_s=60)
         app = make_app(settings, Hub())
         app.router.routes += [Route("/busy", busy), Route("/slow", slow)]
-        app.state.hub.add("a", new_state())
+        parts_of(app, StreamParts).hub.add("a", new_state())
         await serve(app, settings, lambda url: print(url, flush=True))
         print("clean", flush=True)
 

@@ -21,7 +21,6 @@ from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.transport import connection
 from stoppress.transport.drain import drain
-from stoppress.transport.pump import Pump
 from streams import make_app, uvicorn_world
 
 PATHS = ["/live/a/ws", "/live/a/events"]
@@ -141,7 +140,7 @@ async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any
             told = await uvicorn.tell("post.published", LARGE)
             assert await quick.receive() == told
 
-        draining = asyncio.create_task(drain(Pump.of(uvicorn.app.state), 0.1))
+        draining = asyncio.create_task(drain(uvicorn.pump, 0.1))
 
         assert (await quick.receive())["type"] == "bye"
         assert await quick.closed() == 1012

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from typing import Any
 
 import pytest
 
-from stoppress.hub.hub import Hub
 from stoppress.transport.drain import drain
-from stoppress.transport.pump import Pump
 
 
 def seen(seq: int) -> str:
@@ -66,7 +63,7 @@ async def test_a_position_ahead_of_this_hub_makes_it_read_on_first(world: Any) -
         _, resumed = await line.opened()
 
     assert resumed == {"type": "resumed", "epoch": "e", "seq": 2, "events": []}
-    assert [str(position) for position in world.app.state.relay.asked] == ["e:2"]
+    assert [str(position) for position in world.parts.relay.asked] == ["e:2"]
 
 
 async def test_every_reader_gets_every_event_in_order(world: Any) -> None:
@@ -195,7 +192,7 @@ async def test_a_replaced_state_reaches_everyone_as_a_snapshot(world: Any) -> No
 
 async def test_drain_says_when_to_come_back_and_closes_1012(world: Any) -> None:
     async def leave() -> None:
-        await drain(Pump.of(world.app.state), 0.1)
+        await drain(world.pump, 0.1)
 
     async with world.line() as one, world.line() as two:
         for line in (one, two):
@@ -222,27 +219,3 @@ async def test_a_full_worker_refuses_before_the_handshake(world: Any) -> None:
             async with world.line():
                 pass
     assert world.hub.counts.refusals == {"full": 1}
-
-
-async def test_origins_are_narrowed_by_the_operator_only(world: Any) -> None:
-    async with world.line(origin="https://anybody.example") as line:
-        await line.opened()
-    settings = world.app.state.settings
-    world.app.state.settings = dataclasses.replace(settings, origins=("https://news.example",))
-
-    async with world.line(origin="https://news.example") as line:
-        await line.opened()
-    async with world.line() as line:  # not a page
-        await line.opened()
-    with pytest.raises(Exception, match="403"):
-        async with world.line(origin="https://anybody.example"):
-            pass
-
-
-def test_a_hub_is_stepped_by_one_pump() -> None:
-    class State:
-        hub = Hub()
-
-    state: Any = State()
-
-    assert Pump.of(state) is Pump.of(state)

@@ -76,7 +76,7 @@ async def test_who_watches_is_not_counted_as_a_reader(site):
     await site.desk.create_story({"slug": "flood", "headline": "flood"})
     async with connect(site.socket_url("/live/ws"), proxy=None) as socket:
         await heard(socket, 1)
-        assert site.app.state.hub.readers == 0
+        assert site.parts.hub.readers == 0
 
 
 async def test_only_operators_are_let_in_and_only_until_their_token_is_revoked(site_with):

@@ -155,7 +155,7 @@ async def nothing_retracted_is_told(sites: list[Any], store: Store, editor: Edit
     """Every public path, resumes from every seq on both servers, and what the log in the store holds."""
     told: dict[str, str] = {}
     for n, site in enumerate(sites):
-        feed = await site.app.state.relay.ensure(SLUG)
+        feed = await site.parts.relay.ensure(SLUG)
         paths = [f"/live/{SLUG}", f"/live/{SLUG}?sort=oldest", f"/live/{SLUG}/snapshot?limit=4", "/"]
         paths += [f"/live/{SLUG}/feed.{kind}" for kind in ("json", "atom", "rss")]
         paths += [f"/live/{SLUG}/posts/{id}" for id in editor.ids]

@@ -1,10 +1,19 @@
-"""The door: which headers leave with every answer, and whose pages may read what."""
+"""The guard: which headers leave with every answer, and whose pages may read what."""
 
 from __future__ import annotations
 
+import httpx
+import orjson
 import pytest
+from starlette.routing import Route
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+
+from stoppress.settings import Settings
+from stoppress.web.app import create_app
+from stoppress.web.guard import Guard
+from stoppress.web.origins import Origins
+from streams import stock_events, uvicorn_world
 
 READER = ("/", "/live/flood", "/live/flood/snapshot", "/live/flood/feed.json", "/live/none", "/assets/style.css")
 OWN = ("/dashboard", "/login", "/stats", "/metrics", "/api/stories", "/api/nothing")
@@ -34,7 +43,7 @@ async def test_an_answer_to_a_bug_carries_them_too_and_tells_nothing(site, story
     async def broken(*_):
         raise RuntimeError("a secret of the house")
 
-    monkeypatch.setattr(site.app.state.pages, "story", broken)
+    monkeypatch.setattr(site.parts.pages, "story", broken)
     answer = await site.client.get("/live/flood")
 
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
@@ -59,7 +68,7 @@ async def test_any_page_may_read_what_readers_read(site, story):
 
 
 async def test_the_origins_setting_narrows_who_may_read(site_with):
-    async with site_with(origins=("https://news.example",)) as site:
+    async with site_with(origins=("https://news.example",), public_url="https://news.example.org/live") as site:
         await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
         mine = await site.client.get("/live/flood/snapshot", headers={"Origin": "https://news.example"})
         other = await site.client.get("/live/flood/snapshot", headers={"Origin": "https://blog.example"})
@@ -76,6 +85,7 @@ async def test_the_origins_setting_narrows_who_may_read(site_with):
             "GET", "/live/flood/events", headers={"Origin": "https://news.example"}
         ) as events:
             assert (events.status_code, events.headers["vary"]) == (200, "Origin")
+            assert events.headers["access-control-allow-origin"] == "https://news.example"
         both = [("Origin", "https://news.example"), ("Origin", "https://blog.example")]
         for two in (both, both[::-1]):
             answer = await site.client.get("/live/flood/snapshot", headers=two)
@@ -83,7 +93,6 @@ async def test_the_origins_setting_narrows_who_may_read(site_with):
             assert (await site.client.get("/live/flood/events", headers=two)).status_code == 403
             assert (await site.client.get("/login", headers=two)).status_code == 403
         # Half a name is another's.
-        site.app.state.settings.__dict__["public_url"] = "https://news.example.org"
         half = {"Origin": "https://news.example.o"}
         assert (await site.client.get("/live/flood/events", headers=half)).status_code == 403
         assert policy(mine)["frame-ancestors"] == "'self' https://news.example"
@@ -92,9 +101,67 @@ async def test_the_origins_setting_narrows_who_may_read(site_with):
                 await connect(site.socket_url(path), origin="https://blog.example", proxy=None)
             assert refused.value.response.status_code == 403
         # This server's own page has an origin too.
-        for origin in ("https://news.example", site.url, None):
+        for origin in ("https://news.example", "https://news.example.org", site.url, None):
             async with connect(site.socket_url("/live/flood/ws"), origin=origin, proxy=None) as socket:
                 assert b'"hello"' in (await socket.recv(decode=False))
+
+
+async def test_a_refusal_is_the_same_wherever_it_is_heard(site_with):
+    """One sentence, status and type for pages of readers' paths, and one for those of operators'."""
+    foreign = {"Origin": "https://blog.example"}
+    async with site_with(origins=("https://news.example",)) as site:
+        await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
+        for paths, sockets, about in (
+            (["/live/flood/events"], ["/live/flood/ws"], "STOPPRESS_ORIGINS"),
+            (["/stats", "/api/stories", "/dashboard"], ["/stats/ws", "/live/ws"], "pages of this server only"),
+        ):
+            told = [(await site.client.get(path, headers=foreign)).json() for path in paths]
+            for path in sockets:
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(site.socket_url(path), origin="https://blog.example", proxy=None)
+                told.append(orjson.loads(refused.value.response.body))
+            assert all(one == told[0] for one in told), told
+            assert (told[0]["type"], told[0]["status"]) == ("urn:stoppress:not-allowed", 403)
+            assert "https://blog.example" in told[0]["detail"]
+            assert about in told[0]["detail"]
+        assert site.parts.hub.counts.refusals == {"origin": 2}, "readers are counted"
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("/live/flood/ws", 4403), ("/stats/ws", 4403), ("/stats/ws\n", 4400), ("/live/flood/ws\n", 4400)]
+)
+async def test_a_server_that_cannot_answer_a_handshake_closes_by_the_table(path, code):
+    sent = []
+    heard = iter([{"type": "websocket.connect"}])
+    headers = [(b"host", b"a")] + ([(b"origin", b"https://blog.example")] if code == 4403 else [])
+    scope = {"type": "websocket", "path": path, "headers": headers, "extensions": {}}
+
+    async def receive():
+        return next(heard)
+
+    async def send(message):
+        sent.append(message)
+
+    await Guard(None, Origins(Settings(origins=("https://news.example",))))(scope, receive, send)
+
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", code)]
+    assert 0 < len(sent[0]["reason"].encode()) <= 123
+
+
+@pytest.mark.parametrize("way", ["handed", "stock"])
+async def test_a_stream_may_be_read_by_any_page_too(settings, store, way):
+    """Its head leaves by another way than other answers when its connection is handed over."""
+    app = create_app(settings, store=store)
+    if way == "stock":
+        app.router.routes.insert(0, Route("/live/{slug}/events", stock_events))
+    async with (
+        uvicorn_world(app, settings) as world,
+        httpx.AsyncClient(base_url=world.url, trust_env=False) as client,
+        client.stream("GET", "/live/a/events", headers={"Origin": "https://blog.example"}) as events,
+    ):
+        assert events.headers["access-control-allow-origin"] == "*"
+        assert policy(events)["frame-ancestors"] == "*"
+        assert len(world.pump.connections) == (1 if way == "handed" else 0)
 
 
 async def test_no_other_page_may_read_what_operators_read(site, story):

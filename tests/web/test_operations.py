@@ -246,9 +246,9 @@ async def test_an_operator_s_socket_that_talks_is_closed(site):
 
 async def test_two_workers_show_the_same_whole(site, site_with, story):
     """Each counts the other's readers too, and tells its own about them; one that stops is forgotten."""
-    mine = site.app.state.board.worker
+    mine = site.parts.board.worker
     async with site_with() as second:
-        theirs = second.app.state.board.worker
+        theirs = second.parts.board.worker
         async with (
             connect(site.socket_url("/stats/ws"), proxy=None) as stats,
             connect(site.socket_url("/live/flood/ws"), proxy=None),
@@ -259,7 +259,7 @@ async def test_two_workers_show_the_same_whole(site, site_with, story):
             assert sample["workers"][mine]["readers"] == 1
             assert sample["workers"][theirs]["readers"] == 2
             assert sample["stories"]["flood"]["readers"] == 3
-            assert site.app.state.hub.feeds["flood"].elsewhere == 2
+            assert site.parts.hub.feeds["flood"].elsewhere == 2
             async with connect(site.socket_url("/live/flood/ws"), proxy=None) as reader:
                 assert orjson.loads(await reader.recv())["readers"] >= 3
     async with connect(site.socket_url("/stats/ws"), proxy=None) as stats:
@@ -443,7 +443,7 @@ async def test_of_two_workers_in_one_place_the_newer_one_counts(store, settings)
 
 
 async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, until):
-    board = site.app.state.board
+    board = site.parts.board
     for message in (
         b"",
         b"{",
@@ -520,7 +520,7 @@ async def test_workers_of_an_active_story_are_all_at_its_head(site, site_with, s
 
 async def test_a_worker_that_stands_still_is_behind_within_seconds(site, story, until):
     """The one at fault still tells of itself that all is well."""
-    board, hub = site.app.state.board, site.app.state.hub
+    board, hub = site.parts.board, site.parts.hub
     async with connect(site.socket_url("/live/flood/ws"), proxy=None):
         await until(lambda: hub.readers == 1)
         stuck = {**board.workers_here()[0], "worker": "stuck", "node": "there", "members": ["stuck"], "settled": {}}
@@ -557,7 +557,7 @@ async def test_300_wrong_tokens_are_one_line_and_no_flood(site, caplog, until):
         assert (await site.client.get("/stats", headers=token)).status_code == 401
         assert (await site.client.get("/api/stories", headers=token)).status_code == 401
         assert (await site.client.post("/login", data={"token": "stp_wrong"})).status_code == 403
-    board, said = site.app.state.board, "300 wrong tokens in "
+    board, said = site.parts.board, "300 wrong tokens in "
     await until(lambda: any(one["text"].startswith(said) for one in board.latest["incidents"]))
     assert not any("token" in record.message for record in caplog.records)  # it is not over yet
     await until(lambda: any(said in record.message for record in caplog.records))
@@ -574,12 +574,12 @@ async def test_refusals_are_known_with_their_reason(site_with, until):
     async with site_with(max_readers=1, origins=("https://news.example",)) as site:
         await site.desk.create_story({"slug": "flood", "headline": "The river rises"})
         async with connect(site.socket_url("/live/flood/ws"), proxy=None):
-            await until(lambda: site.app.state.hub.readers == 1)
+            await until(lambda: site.parts.hub.readers == 1)
             for origin, status in ((None, 503), (None, 503), ("https://evil.example", 403)):
                 with pytest.raises(InvalidStatus) as refused:
                     await connect(site.socket_url("/live/flood/ws"), proxy=None, origin=origin)
                 assert refused.value.response.status_code == status
-            board = site.app.state.board
+            board = site.parts.board
             await until(lambda: board.latest["faults"]["refusals"] == {"full": 2, "origin": 1})
             await until(lambda: len(board.latest["incidents"]) == 2)
             assert board.latest["health"]["text"] == "2 readers refused in the last minute"
@@ -592,7 +592,7 @@ async def test_refusals_are_known_with_their_reason(site_with, until):
 
 
 async def test_readiness_says_why_not(site, until):
-    hub, relay = site.app.state.hub, site.app.state.relay
+    hub, relay = site.parts.hub, site.parts.relay
     await until(relay.heard.is_set)
     assert (await site.client.get("/readyz")).status_code == 200
     hub.stale(1_700_000_000_000)
