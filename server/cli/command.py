@@ -20,21 +20,26 @@ _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
 class Refusal(click.ClickException):
     """A StoppressError as the command line tells it."""
 
-    def __init__(self, error: StoppressError, key: str = "") -> None:
-        message = error.detail
+    def __init__(self, error: StoppressError, key: str = "", *, hint: str = "") -> None:
+        """`key`: under which it was tried. `hint`: where to look, on a line of its own."""
+        message = f"{error.detail}\n{hint}" if hint else error.detail
         if isinstance(error, TryAgainError) and key:
             message += f"\nIt may have been done or not. Repeat the same command with --retry {key}: it cannot double."
         elif isinstance(error, StoreError) and key:
             message += f"\nThis changed nothing. When that is cured, repeat the same command with --retry {key}."
-        elif isinstance(error, NotFoundError) and "stoppress " not in message and "did_you_mean" not in error.extra:
-            message += "\n`stoppress story list` shows the stories, `stoppress list SLUG` the posts of one."
         super().__init__(message)
         for note in notes(error):
             self.add_note(note)
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]  # a class has one; click reads the error's
 
     def show(self, file: Any = None) -> None:
         click.echo(f"stoppress: {self.format_message()}", file=file, err=True)
+
+
+def not_found(error: NotFoundError) -> Refusal:
+    """For a command that names a story or a post: where those that exist are found, unless one was guessed."""
+    hint = "`stoppress story list` shows the stories, `stoppress list SLUG` the posts of one."
+    return Refusal(error, hint="" if "did_you_mean" in error.extra else hint)
 
 
 def notes(error: BaseException) -> list[str]:
@@ -75,7 +80,7 @@ class Stop(click.ClickException):
 
     def __init__(self, stop: KeyboardInterrupt, exit_code: int) -> None:
         super().__init__("")
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # as above
         for note in notes(stop):
             self.add_note(note)
 
@@ -139,7 +144,7 @@ class Menu(Taught, click.Group):
             from difflib import get_close_matches
 
             if close := get_close_matches(args[0], self.list_commands(ctx), n=1):
-                error.message += f" Did you mean {close[0]!r}?"
+                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -168,4 +173,4 @@ def _show_notes(error: click.ClickException) -> None:
         for note in notes(error):
             click.echo(note, err=True)
 
-    error.show = show  # type: ignore[method-assign]
+    error.show = show  # type: ignore[method-assign]  # of this one error; the class is click's

@@ -12,17 +12,17 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from ..newsroom.errors import StoppressError, TryAgainError
+from ..newsroom.errors import NotFoundError, StoppressError, TryAgainError
 from . import visit
 from .asking import copy_input
-from .command import Taught
+from .command import Refusal, Taught
 from .completion import SOME_STORY, STORY
 from .output import acknowledge, is_terminal, line, notice
 from .session import Run, editorial, tell_json
 
 if TYPE_CHECKING:
-    from ..desk.desk import Desk
     from ..desk.result import ImportReport
+    from .session import Desk
 
 SAID = 20
 KINDS = ("liveblog3", "wordpress", "ninjs")  # desk.converters, which is imported only when it is used
@@ -108,6 +108,8 @@ def import_(run: Run, slug: str, file: IO[bytes], dry_run: bool, strict: bool, k
 
         try:
             report = run.look(act) if dry_run else run.write(act)
+        except NotFoundError as error:
+            raise Refusal(error) from None  # it says how to make the story, rather than where others are
         except visit.Stopped as error:
             raise TryAgainError(
                 f"{error.detail}; part of it may be stored: run the same import again, which skips what is there"

@@ -12,7 +12,7 @@ from ..newsroom.errors import InvalidError, NotFoundError
 from ..newsroom.label import label
 from . import visit
 from .chronicle import Chronicle, Row
-from .command import Taught
+from .command import Taught, not_found
 from .completion import STORY
 from .output import line, moment, notice
 from .session import JSON, Place, tell_json, where
@@ -59,10 +59,19 @@ def watch(place: Place, slug: str, last: int, since: str | None, as_json: bool) 
 
     try:
         visit.look(lambda: _opened(place), act)
-    except NotFoundError:
-        if not place.api or place.token:
-            visit.look(place.desk, lambda desk: desk.story(slug))  # which may guess what was meant
-        raise
+    except NotFoundError as missing:
+        raise not_found(_guessed(place, slug) or missing) from None
+
+
+def _guessed(place: Place, slug: str) -> NotFoundError | None:
+    """The same error as the desk puts it, which may guess what was meant; None where it is not to be asked."""
+    if place.api and not place.token:
+        return None
+    try:
+        visit.look(place.desk, lambda desk: desk.story(slug))
+    except NotFoundError as error:
+        return error
+    return None
 
 
 @asynccontextmanager

@@ -268,6 +268,21 @@ def test_a_slip_gets_a_guess(shell, story, arguments, guess):
     assert len(said.splitlines()) == (1 if guess else 2)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        (["show", "night", "stoppress"], True),  # whatever it is called
+        (["watch", "quite-another"], True),
+        (["import", "quite-another", "-"], False),
+        (["token", "revoke", "nobody", "--yes"], False),
+    ],
+)
+def test_who_named_a_story_or_post_is_told_where_they_are(shell, story, arguments, is_told):
+    said = shell(*arguments, ends=65, stdin='{"headline": "h"}').stderr
+    assert said.endswith("`stoppress list SLUG` the posts of one.\n") == is_told
+    assert len(said.splitlines()) == 1 + is_told
+
+
 def test_a_retried_key_does_not_double(shell, story):
     first = shell("post", story, "--headline", "Once", "--retry", "key-1").stdout
     assert shell("post", story, "--headline", "Once", "--retry", "key-1").stdout == first
