@@ -22,6 +22,14 @@ STOPPED = "stoppress: stopped; nothing was changed"
 _EDITORS = ("sensible-editor", "nano", "vi")
 
 
+class Unfinished(KeyboardInterrupt):
+    """Stopped while `text` was read."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__()
+        self.text = text
+
+
 class GivenUp(click.ClickException):
     """Somebody said no, or wrote nothing: nothing was changed, exit 1."""
 
@@ -70,7 +78,7 @@ def _ask(question: str) -> None:
 def standard_input(what: str) -> bytes:
     """All of it, up to `TEXT_BYTES`; at a terminal line by line until Ctrl-D.
 
-    KeyboardInterrupt carries what was read before it as `.text`: Ctrl-C takes back a publication, not a text.
+    Unfinished carries what was read before Ctrl-C, which takes back a publication, not a text.
     """
     _no_loop()
     if is_terminal(sys.stdin):
@@ -79,9 +87,8 @@ def standard_input(what: str) -> bytes:
     try:
         while len(text) < TEXT_BYTES and (line := sys.stdin.buffer.readline(TEXT_BYTES)):
             text += line
-    except KeyboardInterrupt as stop:
-        stop.text = text  # type: ignore[attr-defined]
-        raise
+    except KeyboardInterrupt:
+        raise Unfinished(text) from None
     return text
 
 

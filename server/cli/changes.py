@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from .session import EXPECT, Run, change
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def _command(name: str, *examples: str) -> Any:
+def _command(name: str, *examples: str) -> Callable[[Callable[..., Any]], Taught]:
     return click.command(name, cls=Taught, examples="\n".join(examples))
 
 

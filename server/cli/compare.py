@@ -65,7 +65,7 @@ def _is_own_note(was: Version, now: Version) -> bool:
     if now["change_note"] != was["change_note"]:
         return True
     edited = now["status"] == was["status"] and now["corrections"] == was["corrections"]
-    return edited and now["date_modified"] != was["date_modified"]
+    return edited and bool(now["date_modified"] != was["date_modified"])
 
 
 def _edits(was: Version, now: Version) -> Iterator[str]:
@@ -106,7 +106,7 @@ def words(was: str, now: str) -> str:
     middle = old[begin : len(old) - end], new[begin : len(new) - end]
     if max(map(len, middle)) > TOKENS:
         return f"written anew ({len(was):,} → {len(now):,} characters)"
-    ops = [
+    ops: list[Op] = [
         (what, a + begin, b + begin, c + begin, d + begin)
         for what, a, b, c, d in SequenceMatcher(None, *middle, autojunk=False).get_opcodes()
         if what != "equal"

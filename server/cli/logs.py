@@ -30,7 +30,7 @@ class Lines(logging.Formatter):
     """`2026-11-22T17:58:03Z warning stoppress.store.relay: … (slug=night)`; control characters of others' text are
     escaped. `worker`: which of several says it."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%SZ"
     default_msec_format = ""
 
@@ -51,7 +51,7 @@ class Lines(logging.Formatter):
 class Objects(logging.Formatter):
     """`{"at":…,"level":…,"logger":…,"message":…,"worker":…,"slug":…}`"""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

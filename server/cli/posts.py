@@ -17,7 +17,7 @@ from .session import EXPECT, Run, change
 from .text import check_ways, is_to_be_written, text
 
 if TYPE_CHECKING:
-    from ..desk.desk import Desk
+    from .session import Desk
 
 POSTING = """
 stoppress post election-night --headline "Polls close" --body "The first counts are due at nine."

@@ -14,7 +14,7 @@ from .output import line, moment, notice, paragraphs, table
 from .session import Run, editorial, tell_json
 
 if TYPE_CHECKING:
-    from ..desk.desk import Desk
+    from .session import Desk
 
 PAGE = 200
 _MARKS = (("is_breaking", "breaking"), ("is_key_event", "key"), ("is_summary", "summary"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -31,10 +32,11 @@ def work(settings: Settings, lifeline: Lifeline) -> None:
     from ..web.app import create_app
     from ..web.parts import Parts
 
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = None
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        new_loop = uvloop.new_event_loop
     app = create_app(settings, lifeline=lifeline)
 
     async def ready(address: str) -> None:
@@ -42,6 +44,6 @@ def work(settings: Settings, lifeline: Lifeline) -> None:
         log.info("serving at %s, process %d", address, os.getpid())
         lifeline.ready(address)
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve(app, settings, ready, lifeline))
     log.info("stopped, process %d", os.getpid())

@@ -17,6 +17,7 @@ from ..newsroom.errors import (
     ConflictError,
     GoneError,
     InvalidError,
+    NotFoundError,
     StoppressError,
     StoreError,
     TryAgainError,
@@ -25,12 +26,15 @@ from ..newsroom.errors import (
 from ..settings import Settings
 from . import visit
 from .asking import STOPPED
-from .command import Refusal, Stop, WhereOption, again, notes
+from .command import Refusal, Stop, WhereOption, again, not_found, notes
 from .output import acknowledge, line, notice
 
 if TYPE_CHECKING:
-    from ..desk.desk import Desk
+    from ..desk.desk import Desk as OwnDesk
+    from ..desk.remote import RemoteDesk
     from ..desk.result import Result
+
+    Desk = OwnDesk | RemoteDesk  # the same operations, which the types of the commands hold them to
 
 T = TypeVar("T")
 
@@ -73,7 +77,7 @@ class Place:
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[Desk]:
-        """The Desk there; over HTTP a `RemoteDesk`, which does the same."""
+        """The Desk there."""
         if self.api:
             from ..desk.remote import RemoteDesk
 
@@ -81,7 +85,7 @@ class Place:
                 notice(f"the token goes to {self.api} unencrypted; use https:// there")
             far = RemoteDesk(self.api, self.token)
             try:
-                yield far  # type: ignore[misc]
+                yield far
             finally:
                 await far.aclose()
             return
@@ -185,7 +189,7 @@ class Run:
         return error
 
     def address(self, value: dict[str, Any]) -> str:
-        return self.place.public + value["url"]
+        return f"{self.place.public}{value['url']}"
 
     def tell(self, result: Result, text: str) -> None:
         """The result of a change: `text` for people, the stored value for programs."""
@@ -255,6 +259,8 @@ def editorial(function: Callable[..., None]) -> Callable[..., Any]:
                 stop.add_note(STOPPED)
                 stop.__notes__.insert(0, stop.__notes__.pop())
             raise
+        except NotFoundError as error:
+            raise not_found(error) from None
         except (StoreError, TryAgainError) as error:
             # Until then nothing was sent under the key: simply the same command again.
             raise Refusal(error, run.key if run.began else "") from None

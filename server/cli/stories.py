@@ -25,7 +25,7 @@ def story() -> None:
     """List, create, edit, start, end, reopen and delete stories."""
 
 
-def _command(name: str, *examples: str) -> Any:
+def _command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
     return story.command(name, cls=Taught, examples="\n".join(examples))
 
 

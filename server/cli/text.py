@@ -10,8 +10,8 @@ import click
 
 from ..newsroom.errors import InvalidError, StoreError, TryAgainError, VersionError
 from ..newsroom.fields import is_blank
-from .asking import TEXT_BYTES, GivenUp, edit, someone, standard_input
-from .command import again
+from .asking import TEXT_BYTES, GivenUp, Unfinished, edit, someone, standard_input
+from .command import again, notes
 from .draft import Draft, as_draft
 from .fields import check_pictures
 from .output import notice
@@ -98,10 +98,9 @@ def _draft(parameters: dict[str, Any], about: str, was: dict[str, Any]) -> tuple
 def _input(run: Run, about: str, expect: int | None, is_html: bool) -> Draft:
     try:
         return Draft.new(about, standard_input("the HTML" if is_html else "the body"), is_html=is_html)
-    except KeyboardInterrupt as stop:
-        read: bytes = getattr(stop, "text", b"")
-        if read.strip():
-            left = Draft.new(about, read, is_html=is_html)
+    except Unfinished as stop:
+        if stop.text.strip():
+            left = Draft.new(about, stop.text, is_html=is_html)
             stop.add_note(_going_on(run, left, stop, expect, whole=False))
         raise
 
@@ -128,7 +127,7 @@ def _kept(run: Run, draft: Draft, start: bytes | None, expect: int | None, *, wh
     except BaseException as error:
         if _is_worth(draft, start):
             if isinstance(error, VersionError) and whole:
-                draft.add_below("\n".join(getattr(error, "__notes__", [])))
+                draft.add_below("\n".join(notes(error)))
             error.add_note(_going_on(run, draft, error, expect, whole=whole))
         elif draft.is_ours:
             draft.stored()

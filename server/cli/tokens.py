@@ -29,7 +29,7 @@ def token() -> None:
     """Make, list and revoke tokens for the API and the operations pages. They live in the store."""
 
 
-def _command(name: str, *examples: str) -> Any:
+def _command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
     return token.command(name, cls=Taught, examples="\n".join(examples))
 
 

@@ -329,7 +329,7 @@ class Desk(Reading):
 
 def _as_asked(draft: PostDraft) -> dict[str, Any]:
     """For its fingerprint. A field that came later counts only if it is used: older fingerprints stay right."""
-    asked = msgspec.to_builtins(draft)
+    asked: dict[str, Any] = msgspec.to_builtins(draft)
     if not draft.content_html:
         del asked["content_html"]
     return asked

@@ -51,6 +51,11 @@ def left_behind(states: Iterable[str]) -> list[Note]:
     return [Note("left behind", f"left behind: {told}", kept=True)] if counts else []
 
 
+def table(held: Any) -> Line:
+    """An object, {} for anything else."""
+    return held if isinstance(held, dict) else {}
+
+
 def listed(held: Any) -> list[Line]:
     """Objects: a list of them, or an object of them by name."""
     held = list(held.values()) if isinstance(held, dict) else held

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..newsroom.text import Note
 from .converted import Row
-from .foreign import BLOCK, Line, best_rendition, left_behind, line_of, listed, parse, rows_with, with_offset
+from .foreign import BLOCK, Line, best_rendition, left_behind, line_of, listed, parse, rows_with, table, with_offset
 
 
 class _Piece(NamedTuple):
@@ -67,7 +67,7 @@ def _post(post: Line) -> Row:
 def _piece(item: Line) -> _Piece:
     """One of the items of a post: its HTML, or what its `meta` says where it has none."""
     kind = str(item.get("item_type") or "item")
-    meta = item.get("meta") if isinstance(item.get("meta"), dict) else {}
+    meta = table(item.get("meta"))
     if kind == "poll":  # its `text` is a placeholder
         return _poll(item.get("poll_body"))
     html = str(item.get("text") or "").strip()
@@ -95,7 +95,7 @@ def _quote(html: str, meta: Line) -> str:
 
 
 def _image(meta: Line) -> _Piece:
-    media = meta.get("media") if isinstance(meta.get("media"), dict) else {}
+    media = table(meta.get("media"))
     caption, credit = (str(meta.get(name) or "") for name in ("caption", "credit"))
     best = best_rendition(media.get("renditions") or meta.get("renditions"))
     if not best:
@@ -106,7 +106,7 @@ def _image(meta: Line) -> _Piece:
 
 
 def _poll(body: Any) -> _Piece:
-    body = body if isinstance(body, dict) else {}
+    body = table(body)
     question = escape(str(body.get("question") or ""))
     answers = listed(body.get("answers"))
     options = "".join(f"<li>{escape(str(one.get('option') or ''))}{_votes(one.get('votes'))}</li>" for one in answers)

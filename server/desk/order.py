@@ -20,14 +20,14 @@ def place(entries: Sequence[Entry], now: int, taken: dict[int, str]) -> None:
     # A line's key is its time plus its number. Times that leave each line at least 1 ms below the one above are
     # then exactly keys that never rise down the file, and "1 ms below the line above" is "the same key".
     times = [parse_time(entry.post.sort_time) if entry.post.sort_time else None for entry in entries]
-    fixed = [n for n, ms in enumerate(times) if ms is not None]
+    fixed = {n: ms for n, ms in enumerate(times) if ms is not None}
     bad: list[InvalidError] = []
     bounds = [-1, *fixed, len(entries)]
     for above, below in pairwise(bounds):
         if below - above < 2:
             continue
-        high = times[above] + above if above >= 0 else None  # type: ignore[operator]
-        low = times[below] + below if below < len(entries) else None  # type: ignore[operator]
+        high = fixed[above] + above if above >= 0 else None
+        low = fixed[below] + below if below < len(entries) else None
         if high is not None and low is not None and low > high:
             bad.append(_no_room(entries, above, below))
             continue

@@ -38,7 +38,12 @@ _KINDS = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, StoppressError) and kind is not StoppressError
 }
-_BY_STATUS = {401: NotAllowedError, 403: NotAllowedError, 404: NotFoundError, 410: errors.GoneError}
+_BY_STATUS: dict[int, type[StoppressError]] = {
+    401: NotAllowedError,
+    403: NotAllowedError,
+    404: NotFoundError,
+    410: errors.GoneError,
+}
 _BY_STATUS |= {409: errors.ConflictError, 429: TryAgainError}
 T = TypeVar("T")
 
@@ -68,7 +73,8 @@ class RemoteDesk:
     # Reading
 
     async def stories(self) -> list[dict[str, Any]]:
-        return (await self._get("/api/stories"))["stories"]
+        told: list[dict[str, Any]] = (await self._get("/api/stories"))["stories"]
+        return told
 
     async def story(self, slug: str) -> dict[str, Any]:
         return await self._get(_story(slug))
@@ -82,7 +88,8 @@ class RemoteDesk:
 
     async def revisions(self, slug: str, id: str) -> list[dict[str, Any]]:
         """As the Desk's."""
-        return (await self._get(f"{_post(slug, id)}/revisions"))["revisions"]
+        told: list[dict[str, Any]] = (await self._get(f"{_post(slug, id)}/revisions"))["revisions"]
+        return told
 
     async def check(self, slug: str) -> None:
         """As the Desk's; and whether the token has the right."""
@@ -172,7 +179,7 @@ class RemoteDesk:
 
     # One request
 
-    async def _get(self, path: str) -> Any:
+    async def _get(self, path: str) -> dict[str, Any]:
         response, body = await _away(lambda: self._exchange("GET", path, None, {}))
         return self._value(response, body)
 
@@ -189,16 +196,19 @@ class RemoteDesk:
         response, answer = await _away(lambda: self._exchange(method, path, body, headers))
         told = self._value(response, answer)
         created = response.status == 201 or method != "POST" or not path.endswith(("/stories", "/posts"))
-        warnings = tuple(told.pop("warnings", ())) if isinstance(told, dict) else ()
+        warnings = tuple(told.pop("warnings", ()))
         return Result(told, created, response.headers.get("Stoppress-Position", ""), warnings)
 
-    def _value(self, response: http.client.HTTPResponse, body: bytes) -> Any:
+    def _value(self, response: http.client.HTTPResponse, body: bytes) -> dict[str, Any]:
         if response.status not in (200, 201):
             raise self._error(response, body)
         try:
-            return orjson.loads(body)
+            value = orjson.loads(body)
         except orjson.JSONDecodeError:
-            raise StoreError(f"{self.url} answers, but not like Stoppress: is that its address?") from None
+            value = None
+        if not isinstance(value, dict):
+            raise StoreError(f"{self.url} answers, but not like Stoppress: is that its address?")
+        return value
 
     def _exchange(
         self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
@@ -278,7 +288,7 @@ def _made(kind: type[StoppressError], status: int, detail: str, extra: dict[str,
     error.status = status
     if isinstance(error, InvalidError):
         error.field = str(extra.get("field", ""))
-        error.rule = detail.partition(f"{error.field}: ")[2] or detail
+        error.rule = detail.removeprefix(f"{error.field}: ") if error.field else detail
     if isinstance(error, VersionError):
         error.current_version = int(extra.get("current_version", 0))
     return error
@@ -308,6 +318,7 @@ async def _away(call: Callable[[], T]) -> T:
             set_it(value)
 
     def run() -> None:
+        outcome: tuple[Callable[[Any], None], object]
         try:
             outcome = (done.set_result, call())
         except BaseException as error:

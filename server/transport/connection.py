@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from ..hub.hub import Hub
 from .deadlines import Deadlines
@@ -35,7 +36,8 @@ class HandedConnection(asyncio.Protocol):
     It has no slots of its own, because Python joins no two bases that have: who inherits declares `SLOTS`.
     """
 
-    __slots__ = ()
+    if not TYPE_CHECKING:  # mypy takes an empty one for all that those who inherit may have
+        __slots__ = ()
     SLOTS = ("_acknowledged", "_stuck_since", "state", "transport")
 
     _acknowledged: int  # what the peer had acknowledged when it was last looked at

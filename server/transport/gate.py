@@ -87,7 +87,7 @@ class Gate(HttpToolsProtocol):
 
     # The connection
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """uvicorn's own asks a socket object for both addresses, which uvloop then keeps with each connection."""
         self.connections.add(self)
         self.transport = transport
@@ -121,7 +121,7 @@ class Gate(HttpToolsProtocol):
         self.state = State.HANDED
         self._upgrade = None
         self.parser = None  # type: ignore[assignment]  # each holds the other
-        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]  # nothing of the request stays
 
     def _forget(self) -> None:
         for deadlines in (self.heads, self.bodies, self.answers):
@@ -256,7 +256,8 @@ class Gate(HttpToolsProtocol):
         if has_body and self.parser.should_upgrade() and self._should_upgrade():
             raise _Refused(400)  # the parser would read the body first, and the peer wait for its handshake for ever
         super().on_headers_complete()
-        self.scope["extensions"] = {HANDOFF: self.hand_off, ADMISSION: self.admission.takes_reader}  # type: ignore[typeddict-item]
+        extensions: dict[str, Any] = {HANDOFF: self.hand_off, ADMISSION: self.admission.takes_reader}
+        self.scope["extensions"] = extensions
         if has_body:
             self._body_bytes = 0
             self.bodies.start(self)
@@ -282,7 +283,7 @@ class Gate(HttpToolsProtocol):
             self.let_go()
             stream.begin(transport, head, is_chunked=is_chunked)
 
-        cycle.transport = Head(transport, begin)  # type: ignore[assignment]
+        cycle.transport = Head(transport, begin)  # type: ignore[assignment]  # as much of one as is used
         return True
 
     # WebSockets
@@ -330,14 +331,16 @@ class Gate(HttpToolsProtocol):
 
     def stock_protocol(self, app: Callable[[Scope, Receive, Send], Any]) -> asyncio.Protocol:
         """Hand the connection to uvicorn's own WebSocket protocol, which will run `app`."""
-        make, made = self.ws_protocol_class, []
+        make = self.ws_protocol_class
+        made: list[Any] = []
 
         def with_app(**parts: Any) -> Any:
-            made.append(make(**parts))  # type: ignore[misc]
+            made.append(make(**parts))  # type: ignore[misc]  # None only without a WebSocket library
             made[0].app = app
             return made[0]
 
-        self.ws_protocol_class = with_app  # type: ignore[assignment]
+        self.ws_protocol_class = with_app  # type: ignore[assignment]  # it is only called
         self.handle_websocket_upgrade()
         self.let_go()
-        return made[0]
+        protocol: asyncio.Protocol = made[0]
+        return protocol

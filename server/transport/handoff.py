@@ -147,4 +147,4 @@ class Upgrade:
         await stock[1](message)
         if message["type"] == "websocket.accept" and self._early:
             early, self._early = self._early, b""
-            self._protocol.data_received(early)  # type: ignore[attr-defined]
+            self._protocol.data_received(early)

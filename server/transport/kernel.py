@@ -32,7 +32,8 @@ def acknowledged(transport: asyncio.Transport) -> int:
     if _LINUX and line is not None:
         try:
             info = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-            return struct.unpack_from("Q", info, _BYTES_ACKED)[0]
+            taken: int = struct.unpack_from("Q", info, _BYTES_ACKED)[0]
+            return taken
         except (OSError, ValueError, struct.error):
             pass
     return -transport.get_write_buffer_size()

@@ -112,8 +112,8 @@ def _admission(app: Starlette, settings: Settings) -> Admission:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Of uvicorn's (0.54) error lines; a request that is cut off by a stop is none, with its traceback."""
-    is_cut = bool(record.exc_info) and isinstance(record.exc_info[1], asyncio.CancelledError)  # type: ignore[index]
-    return not is_cut and record.msg not in _NO_NEWS
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError) and record.msg not in _NO_NEWS
 
 
 async def _while(true: Callable[[], bool], at_most_s: float) -> None:

@@ -153,7 +153,7 @@ class SocketReader(PortableReader):
         code = CloseCode.NORMAL
         try:
             while (message := await self.socket.receive())["type"] != "websocket.disconnect":
-                self._hear(message.get("text") if message.get("text") is not None else message.get("bytes") or b"")
+                self._hear(message["text"] if message.get("text") is not None else message.get("bytes") or b"")
         except RudeError as error:
             self.hub.counts.rude += 1
             code = error.code

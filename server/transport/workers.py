@@ -81,7 +81,7 @@ class Worker:
     is_ready: bool = False
     has_beaten: bool = False
     silence: int = 0
-    left: int | None = None
+    left: float | None = None
     excuse: str = ""  # why it could not start
     sample: bytes = b""
     started: float = field(default_factory=time.monotonic)
@@ -173,7 +173,8 @@ class Workers:
         ours, theirs = socket.socketpair()
         # Its own directory counts for it only if it does for us. Blocked signals: it must not die of one unprepared.
         own = [] if sys.path and sys.path[0] in ("", os.getcwd()) else ["-P"]
-        command = [sys.executable, *subprocess._args_from_interpreter_flags(), *own, "-c", ENTRY, slot.name]  # type: ignore[attr-defined]
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # what multiprocessing uses
+        command = [sys.executable, *flags, *own, "-c", ENTRY, slot.name]
         descriptors = (theirs.fileno(), slot.listening.fileno())
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
@@ -227,7 +228,8 @@ class Workers:
         tick = self._ticked + self._pace.tick_s - time.monotonic()
         for key, _ in self._selector.select(max(0.0, tick if due is None else min(tick, due))):
             if key.data is None:
-                key.fileobj.recv(100)  # type: ignore[union-attr]
+                assert isinstance(key.fileobj, socket.socket)
+                key.fileobj.recv(100)
             elif key.data in self._workers:
                 self._hear(key.data)
         if time.monotonic() - self._ticked >= self._pace.tick_s:
@@ -251,7 +253,7 @@ class Workers:
         if worker.process.poll() is None:
             self._happened(f"{worker} {why}; it is killed")
             worker.process.kill()
-        worker.silence, worker.left = 0, None if worker.left is None else math.inf  # type: ignore[assignment]
+        worker.silence, worker.left = 0, None if worker.left is None else math.inf
 
     def _hear(self, worker: Worker) -> None:
         try:
@@ -280,7 +282,7 @@ class Workers:
         worker.excuse = sentence
         if not self._is_up and not self._stops:
             error = StoppressError(sentence)
-            error.exit_code = code  # type: ignore[misc]
+            error.exit_code = code
             raise error
 
     def _welcome(self, worker: Worker, address: str) -> None:

@@ -81,7 +81,7 @@ class AllStories:
                 is_first, looked = looked < 0, now
                 messages = await self._load_all(asked if is_first else {})
                 if is_first:  # what a client does not name begins here
-                    seen = {slug: feed.position for slug, feed in self._hub.feeds.items()} | asked
+                    seen = {**{slug: feed.position for slug, feed in self._hub.feeds.items()}, **asked}
             if self._hub.is_draining:
                 return CloseCode.RESTART
             if now - checked >= RECHECK_S:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +103,7 @@ Handler = Callable[[Call], Awaitable[Response]]
 class Resource:
     """One address of the API: what each method does and which role it needs ("" = none)."""
 
-    def __init__(self, methods: dict[str, tuple[str, Handler]]) -> None:
+    def __init__(self, methods: Mapping[str, tuple[str, Handler]]) -> None:
         self.methods = methods
         names = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
         self.allow = ", ".join(sorted(names))

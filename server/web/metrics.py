@@ -29,7 +29,7 @@ _COUNTERS = {
     "seen": "Reports of an event painted on a page",
     "wrong_tokens": "Requests with a token that is unknown or was revoked",
 }
-_STORIES = (
+_STORIES: tuple[tuple[str, str, Callable[[Told], int]], ...] = (
     ("readers", "Readers connected now, by story", lambda story: story["readers"]),
     ("readers_behind", "Of these, not at the newest event", lambda story: story["readers"] - story["at_head"]),
     ("story_seq", "Newest event of a story", lambda story: story["seq"]),
@@ -53,7 +53,7 @@ def registry(read: Callable[[], list[Told]], *, is_alone: bool) -> CollectorRegi
     if is_alone:
         ProcessCollector(registry=made)
         GCCollector(registry=made)
-    made.register(NodeCollector(read))  # type: ignore[arg-type]
+    made.register(NodeCollector(read))
     return made
 
 

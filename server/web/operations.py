@@ -152,4 +152,4 @@ async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
 async def _drain(socket: WebSocket) -> bool:
     """Read what comes, for a socket that is not read never notices that its peer left. True = it spoke."""
     message = await socket.receive()
-    return message["type"] != "websocket.disconnect"
+    return bool(message["type"] != "websocket.disconnect")

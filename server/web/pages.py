@@ -296,7 +296,7 @@ def limits(settings: Settings) -> dict[str, int]:
 
 
 def slug_of(request: Request) -> str:
-    slug = request.path_params["slug"]
+    slug: str = request.path_params["slug"]
     if not SLUG.fullmatch(slug):
         raise NotFoundError("There is no story with this address.")
     return slug
