@@ -106,11 +106,13 @@ async def stock_events(request: Request) -> Response:
     return await live_events(request)
 
 
-def make_app(settings: Settings, hub: Hub, *, is_stock: bool = False, pump: Pump | None = None) -> Starlette:
+def make_app(
+    settings: Settings, hub: Hub, *, is_stock: bool = False, pump: Pump | None = None, relay: Loaded | None = None
+) -> Starlette:
     socket, events = (stock_socket, stock_events) if is_stock else (live_socket, live_events)
     routes = [WebSocketRoute("/live/{slug}/ws", socket), Route("/live/{slug}/events", events)]
     app = Starlette(routes=routes)
-    app.state.parts = StreamParts(settings=settings, hub=hub, relay=Loaded(hub), pump=pump or Pump(hub))
+    app.state.parts = StreamParts(settings=settings, hub=hub, relay=relay or Loaded(hub), pump=pump or Pump(hub))
     return app
 
 

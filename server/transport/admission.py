@@ -31,15 +31,15 @@ class NoRoomError(StoppressError):
     code, title, status, exit_code = "descriptors", "Too few descriptors", 503, 69
 
 
-def check_descriptors() -> int:
+def check_descriptors(spare: int = SPARE) -> int:
     """How many readers there is room for; raises NoRoomError if there is none."""
     limit = raise_descriptor_limit()
-    if limit <= SPARE:
+    if limit <= spare:
         detail = (
-            f"ulimit -n: must be more than {SPARE} (each reader takes one), not {limit}; LimitNOFILE in a systemd unit"
+            f"ulimit -n: must be more than {spare} (each reader takes one), not {limit}; LimitNOFILE in a systemd unit"
         )
         raise NoRoomError(detail)
-    return limit - SPARE
+    return limit - spare
 
 
 def crowded() -> BusyError:

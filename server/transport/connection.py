@@ -129,8 +129,9 @@ class Connections:
     `slow`: who owes us something. `farewells`: who was told goodbye. `talkers`: who said something lately.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, look_turns: int = LOOK_TURNS) -> None:
         self._hub = hub
+        self._look_turns = look_turns
         self._all: dict[HandedConnection, None] = {}
         self._turn = 0
         self.slow: set[HandedConnection] = set()
@@ -150,9 +151,9 @@ class Connections:
         self.talkers.stop(connection)
 
     def look(self, now_ms: int) -> None:
-        """Once a second: at who is slow, and at one part in `LOOK_TURNS` of all."""
-        self._turn = (self._turn + 1) % LOOK_TURNS
-        for connection in {*self.slow, *tuple(self._all)[self._turn :: LOOK_TURNS]}:
+        """Once a second: at who is slow, and at one part in `look_turns` of all."""
+        self._turn = (self._turn + 1) % self._look_turns
+        for connection in {*self.slow, *tuple(self._all)[self._turn :: self._look_turns]}:
             connection.look(now_ms)
 
     @property

@@ -16,7 +16,6 @@ from .clock import now_ms
 from .connection import GONE, Connections, HandedConnection, State
 from .pump import Pump
 
-CONFLATE_MS = 3000  # who was behind for so long gets a state rather than a history
 _SPARED = frozenset({"beat", "readers"})  # late ones say nothing
 
 
@@ -108,7 +107,7 @@ class HandedReader(HandedConnection, Reader):
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        long = now_ms() - self.busy_since >= CONFLATE_MS
+        long = now_ms() - self.busy_since >= self.pump.conflate_ms
         self.busy_since = 0
         super().resume_writing()
         self.wake(conflate=long)

@@ -17,20 +17,30 @@ from ..hub.reader import Reader
 from ..tasks import keep
 from .addresses import Addresses
 from .clock import now_ms
-from .connection import Connections
+from .connection import LOOK_TURNS, Connections
 
 SWEEP_S = 1.0
+CONFLATE_MS = 3000
 SLICE = 200  # readers woken between two turns of the loop: a few ms
 
 
 class Pump:
-    """`connections` and `addresses`: of this worker's readers."""
+    """`connections` and `addresses`: of this worker's readers. `conflate_ms`: who was behind for so long gets a state
+    rather than a history."""
 
-    def __init__(self, hub: Hub, *, sweep_s: float = SWEEP_S) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        sweep_s: float = SWEEP_S,
+        look_turns: int = LOOK_TURNS,
+        conflate_ms: int = CONFLATE_MS,
+    ) -> None:
         self.hub = hub
+        self.conflate_ms = conflate_ms
         self._sweep_s = sweep_s
         hub.on_work = self._kick
-        self.connections = Connections(hub)
+        self.connections = Connections(hub, look_turns)
         self.addresses = Addresses()
         self._work: Iterator[float] | None = None
         self._sweeping: asyncio.Task[None] | None = None

@@ -12,7 +12,6 @@ import pytest
 from imported import line, minutes
 
 from proxy import Proxy, proxying
-from stoppress.transport import pump
 from stoppress.web import pages
 
 pytestmark = pytest.mark.parametrize("store_server", ["embedded"], indirect=True)
@@ -29,7 +28,6 @@ TOLD = """window.told = [];
 @pytest.fixture
 def settings(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Beats every second, and pages that believe six seconds of silence: the same code, less waiting."""
-    monkeypatch.setattr(pump, "SWEEP_S", 0.1)
     monkeypatch.setattr(pages, "BEAT_LATE_S", 0.25)
     monkeypatch.setattr(pages, "ON_THE_WAY_S", SILENCE_S - 2.5)
     return dataclasses.replace(settings, beat_s=1.0)

@@ -9,7 +9,7 @@ import pytest
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
-from stoppress.transport import pump
+from stoppress.transport.pump import Pump
 from streams import WAYS, UvicornWorld, World, make_app, uvicorn_world
 
 
@@ -19,22 +19,24 @@ def stream_settings() -> Settings:
 
 
 @pytest.fixture
-def quick_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pump, "SWEEP_S", 0.02)
+def sweep_s() -> float:
+    return 1.0
 
 
 @pytest.fixture(params=WAYS)
-async def world(request: pytest.FixtureRequest, stream_settings: Settings) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, stream_settings: Settings, sweep_s: float) -> AsyncIterator[World]:
     hub = Hub(Limits(backlog=5, ring_events=20), beat_s=0.1, send_timeout_s=1)
-    app = make_app(stream_settings, hub, is_stock=request.param == "stock")
+    app = make_app(stream_settings, hub, is_stock=request.param == "stock", pump=Pump(hub, sweep_s=sweep_s))
     async with WAYS[request.param](app, stream_settings) as running:
         yield running
 
 
 @pytest.fixture(params=["handed", "stock"])
-async def uvicorn(request: pytest.FixtureRequest, stream_settings: Settings) -> AsyncIterator[UvicornWorld]:
+async def uvicorn(
+    request: pytest.FixtureRequest, stream_settings: Settings, sweep_s: float
+) -> AsyncIterator[UvicornWorld]:
     """For what only real sockets show."""
     hub = Hub(Limits(backlog=5, ring_events=20), beat_s=0.1, send_timeout_s=1)
-    app = make_app(stream_settings, hub, is_stock=request.param == "stock")
+    app = make_app(stream_settings, hub, is_stock=request.param == "stock", pump=Pump(hub, sweep_s=sweep_s))
     async with uvicorn_world(app, stream_settings) as running:
         yield running

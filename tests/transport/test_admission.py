@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from test_gate import answer, request, talk
 
+from stoppress.hub.feed import Feed
 from stoppress.hub.hub import Hub
 from stoppress.newsroom.errors import StoreError
 from stoppress.settings import Settings
 from stoppress.transport import admission
-from streams import make_app, uvicorn_world
+from streams import Loaded, make_app, uvicorn_world
 
 STREAM = b"GET /live/a/events HTTP/1.1\r\nHost: a\r\n\r\n"
 ASKING = {"socket": request(), "stream": STREAM}
@@ -39,10 +40,9 @@ async def test_descriptors_are_left_for_others(monkeypatch: pytest.MonkeyPatch, 
         assert (await answer(world.url, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))[0] == 503
 
 
-def test_too_few_descriptors_are_said_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "SPARE", 1 << 30)
+def test_too_few_descriptors_are_said_before_the_start() -> None:
     with pytest.raises(admission.NoRoomError, match="ulimit -n: must be more than"):
-        admission.check_descriptors()
+        admission.check_descriptors(spare=1 << 30)
 
 
 @pytest.mark.parametrize("why", ["stopping", "full", "story", "address", "pace", "store"])
@@ -50,7 +50,10 @@ async def test_a_refusal_is_the_same_over_a_socket_and_as_a_stream(why: str, mon
     """Status, words, type and when to come back."""
     limits = {"story": {"story_readers": 1}, "address": {"address_readers": 1}, "pace": {"accepts_per_s": 1}}
     settings = Settings(port=0, drain_s=0.1, **limits.get(why, {}))  # type: ignore[arg-type]
-    async with uvicorn_world(make_app(settings, Hub()), settings) as world, talk(world.url) as (reader, writer):
+    hub = Hub()
+    relay = Away(hub)
+    app = make_app(settings, hub, relay=relay)
+    async with uvicorn_world(app, settings) as world, talk(world.url) as (reader, writer):
         writer.write(STREAM)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         world.hub.is_draining = why == "stopping"
@@ -62,9 +65,7 @@ async def test_a_refusal_is_the_same_over_a_socket_and_as_a_stream(why: str, mon
             async with talk(world.url) as (first, asking):
                 asking.write(STREAM)
                 assert (await first.readline()).startswith(b"HTTP/1.1 200 ")
-        if why == "store":
-            monkeypatch.setattr(world.parts.relay, "at_hand", lambda _slug: None)
-            monkeypatch.setattr(world.parts.relay, "ensure", away)
+        relay.is_away = why == "store"
         told = [await problem_of(world.url, one) for one in ASKING.values()]
 
         assert told[0] == told[1]
@@ -74,8 +75,18 @@ async def test_a_refusal_is_the_same_over_a_socket_and_as_a_stream(why: str, mon
         assert world.hub.counts.refusals[why] >= 2
 
 
-async def away(_slug: str) -> Any:
-    raise StoreError("the store is away")
+class Away(Loaded):
+    """A relay that has nothing at hand when its store goes away."""
+
+    is_away = False
+
+    def at_hand(self, slug: str) -> Feed | None:
+        return None if self.is_away else super().at_hand(slug)
+
+    async def ensure(self, slug: str) -> Feed:
+        if self.is_away:
+            raise StoreError("the store is away")
+        return await super().ensure(slug)
 
 
 async def problem_of(url: str, asked: bytes) -> tuple[str, dict[str, Any]]:
@@ -123,26 +134,28 @@ async def test_each_cap_refuses_before_the_answer_until_somebody_leaves(cap: str
             assert (await reader.readline()).startswith(welcome)
 
 
+class Reading(Loaded):
+    """A relay that reads a story when five have asked for it."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(hub)
+        self._five = asyncio.Barrier(5)
+
+    def at_hand(self, slug: str) -> Feed | None:
+        return None
+
+    async def ensure(self, slug: str) -> Feed:
+        await self._five.wait()
+        return await super().ensure(slug)
+
+
 @pytest.mark.parametrize("cap", ["story_readers", "address_readers", "max_readers"])
 @pytest.mark.parametrize("asking", ASKING)
-async def test_each_cap_holds_for_those_who_come_while_the_story_is_read(
-    cap: str, asking: str, monkeypatch: Any
-) -> None:
+async def test_each_cap_holds_for_those_who_come_while_the_story_is_read(cap: str, asking: str) -> None:
     """As all do after a restart."""
     settings = Settings(port=0, drain_s=0.1, **{cap: 2})  # type: ignore[arg-type]
-    async with uvicorn_world(make_app(settings, Hub(max_readers=settings.max_readers)), settings) as world:
-        relay, is_read = world.parts.relay, asyncio.Event()
-        ensure, waiting = relay.ensure, []
-
-        async def slowly(slug: str) -> Any:
-            waiting.append(slug)
-            if len(waiting) == 5:
-                is_read.set()
-            await is_read.wait()
-            return await ensure(slug)
-
-        monkeypatch.setattr(relay, "at_hand", lambda _slug: None)
-        monkeypatch.setattr(relay, "ensure", slowly)
+    hub = Hub(max_readers=settings.max_readers)
+    async with uvicorn_world(make_app(settings, hub, relay=Reading(hub)), settings) as world:
         async with contextlib.AsyncExitStack() as stack:
             lines = [await stack.enter_async_context(talk(world.url)) for _ in range(5)]
             for _, writer in lines:

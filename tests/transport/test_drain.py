@@ -96,10 +96,8 @@ async def test_a_stream_hears_goodbye_from_a_worker_that_leaves(way: str) -> Non
             await until(lambda: server.pids() and pid not in server.pids())
 
 
-async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readers_leave_in_waves_and_miss_nothing() -> None:
     """With a tenth of the usual pace, so that few readers do."""
-    monkeypatch.setattr(drain, "LEAVING_PER_S", 50)
-    monkeypatch.setattr(drain, "WAVE", 5)
     loop = asyncio.get_running_loop()
     settings = Settings(port=0, drain_s=2, stop_timeout_s=1)
     async with WAYS["handed"](make_app(settings, Hub(Limits(backlog=5))), settings) as world:
@@ -115,7 +113,7 @@ async def test_readers_leave_in_waves_and_miss_nothing(monkeypatch: pytest.Monke
 
         following = [asyncio.create_task(follow(line)) for line in lines]
         began = loop.time()
-        draining = asyncio.create_task(drain.drain(world.pump, settings.drain_s))
+        draining = asyncio.create_task(drain.drain(world.pump, settings.drain_s, leaving_per_s=50, wave=5))
         told = 0
         while not draining.done():
             tell(world.feed)

@@ -104,7 +104,7 @@ async def test_what_would_break_a_line_is_carried_whole(uvicorn: Any, client: An
     assert event.data["post"]["headline"] == text
 
 
-@pytest.mark.usefixtures("quick_sweep")
+@pytest.mark.parametrize("sweep_s", [0.02])
 async def test_silence_is_kept_warm_by_beats_that_a_page_can_hear(uvicorn: Any, client: Any) -> None:
     await uvicorn.tell()
     async with streaming(client) as stream:

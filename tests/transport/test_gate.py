@@ -25,7 +25,7 @@ from websockets.frames import Frame, Opcode
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
 from stoppress.settings import Settings
-from stoppress.transport import gate, handed
+from stoppress.transport import gate
 from stoppress.wire.native import CloseCode
 from streams import make_app, uvicorn_world
 
@@ -255,10 +255,8 @@ def test_what_the_gate_uses_of_uvicorn_is_there() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(
-    running: Any, until: Any, monkeypatch: Any, path: str
-) -> None:
-    monkeypatch.setattr(handed, "CONFLATE_MS", 0)
+async def test_a_reader_long_behind_gets_a_state_rather_than_a_history(running: Any, until: Any, path: str) -> None:
+    running.pump.conflate_ms = 0
     async with stalled(running.url, path) as line:
         await until(lambda: running.hub.readers == 1)
         (reader,) = running.feed.readers

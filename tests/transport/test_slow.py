@@ -19,8 +19,8 @@ from websockets.uri import parse_uri
 
 from stoppress.hub.feed import Limits
 from stoppress.hub.hub import Hub
-from stoppress.transport import connection
 from stoppress.transport.drain import drain
+from stoppress.transport.pump import Pump
 from streams import make_app, uvicorn_world
 
 PATHS = ["/live/a/ws", "/live/a/events"]
@@ -149,10 +149,10 @@ async def test_a_drain_does_not_wait_for_a_stalled_line(uvicorn: Any, until: Any
 
 
 @pytest.fixture
-async def handed(quick_sweep: None, stream_settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
-    monkeypatch.setattr(connection, "LOOK_TURNS", 1)
+async def handed(stream_settings: Any) -> AsyncIterator[Any]:
     hub = Hub(Limits(backlog=5), send_timeout_s=1, beat_s=60)
-    async with uvicorn_world(make_app(stream_settings, hub), stream_settings) as running:
+    app = make_app(stream_settings, hub, pump=Pump(hub, sweep_s=0.02, look_turns=1))
+    async with uvicorn_world(app, stream_settings) as running:
         yield running
 
 

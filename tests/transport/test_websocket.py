@@ -141,7 +141,7 @@ async def test_ten_reports_in_ten_seconds_are_welcome_and_an_eleventh_is_not(wor
         assert await line.closed() == 1008
 
 
-@pytest.mark.usefixtures("quick_sweep")
+@pytest.mark.parametrize("sweep_s", [0.02])
 async def test_silence_is_kept_warm_by_beats_that_name_the_newest_seq(world: Any) -> None:
     await world.tell()
     async with world.line() as line:
