@@ -4,6 +4,7 @@ it promises, and none grows beyond what one sitting takes in."""
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -35,6 +36,7 @@ IMPURE = {
 }  # fmt: skip
 CLOCKS = {"now", "utcnow", "today"}
 LINES = 400
+EDGES = {"transport", "web", "cli", "desk"}
 WORDED = {"store/faults.py"}  # the first word of a Redis error is its type, and there is no other place for it
 
 
@@ -122,6 +124,14 @@ def test_a_module_says_what_it_promises_and_stays_small(path: Path) -> None:
     assert not text.strip() or ast.get_docstring(ast.parse(text)), "no docstring"
     lines = text.count("\n")
     assert lines <= LINES, "too long: make two modules of it"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in EDGES], ids=name_of)
+def test_a_module_says_what_it_never_does(path: Path) -> None:
+    """What is elsewhere: so the right file is found by its first lines."""
+    opening = ast.get_docstring(ast.parse(path.read_text())) or ""
+
+    assert re.search(r"\b(never|nothing)\b", opening, re.I)
 
 
 WORDINGS = {"detail", "rule", "reason"}  # what errors call their sentences

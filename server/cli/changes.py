@@ -1,4 +1,7 @@
-"""Commands that change what is published already, each in one step: withdraw, delete, restore, correct, pin, revert."""
+"""Commands that change what is published already, each in one step: withdraw, delete, restore, correct, pin, revert.
+
+They never take a text: `posts` does.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Chronicle: what happened in a story, event by event, in words; and only what the events prove.
 
+It never looks anything up.
+
 An event says what is now. What happened is the difference to what was, which is known of the posts of the snapshot and
 of those heard of since; of others, and after a gap, it says no more than the event itself.
 """

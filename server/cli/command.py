@@ -1,4 +1,7 @@
-"""How commands look and fail: help that ends with examples, and one sentence on stderr with an exit code."""
+"""How commands look and fail: help that ends with examples, and one sentence on stderr with an exit code.
+
+It never knows what a command does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Compare: what differs between two versions of a post, in few words or line by line."""
+"""Compare: what differs between two versions of a post, in few words or line by line.
+
+It never reads a store, and never prints.
+"""
 
 from __future__ import annotations
 

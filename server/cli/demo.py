@@ -1,4 +1,4 @@
-"""`stoppress demo`: a story that goes on while you watch."""
+"""`stoppress demo`: a story that goes on while you watch. It never runs the story itself: `stoppress.demo` does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Draft: a text that somebody wrote, in a file of its own from the moment it is known until the store has it.
 
 So nothing that ends the command takes the text along, not even `kill -9`. Drafts lie in
-`$XDG_STATE_HOME/stoppress/drafts`, for their owner's eyes only; none is ever removed but by the change that stores it.
+`$XDG_STATE_HOME/stoppress/drafts`, for their owner's eyes only, and never go but by the change that stores them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The fields of a post on a command line: its text from wherever it comes, and its pictures in the order given.
 
+It never opens a file: `text` does.
+
 Each `--image` begins a picture; `--alt`, `--caption`, `--credit`, `--width` and `--height` behind it belong to it.
 """
 

@@ -1,7 +1,8 @@
 """Following one story from here: the native stream's messages, from the store itself or from a server's WebSocket.
 
 Both yield `snapshot` messages and events in order, without a gap and without a repeat; after a broken link they go on
-from their position, or with a new snapshot where that cannot be proved. They end after `story.deleted`.
+from their position, or with a new snapshot where that cannot be proved. They end after `story.deleted`. Nothing is
+printed here.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What a server says while it runs, on stderr: a line for people, or an object a line for machines.
 
+It never decides what is worth saying.
+
 A record's own facts (`extra={"slug": …}`) stand at the end of the line, or are members of the object. Only this
 package is heard below `info`: what its libraries say there is about themselves.
 """

@@ -1,4 +1,7 @@
-"""What commands print: tables that fit a terminal and are plain when piped, and text that cannot steer a terminal."""
+"""What commands print: tables that fit a terminal and are plain when piped, and text that cannot steer a terminal.
+
+It never reads what is typed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stoppress post` and `stoppress edit`."""
+"""`stoppress post` and `stoppress edit`. They never find or keep the text: `text` does."""
 
 from __future__ import annotations
 

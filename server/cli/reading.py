@@ -1,4 +1,4 @@
-"""Commands that only read: list, show, history."""
+"""Commands that only read: list, show, history. They never change anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Running a server for a command: workers that serve, under a supervisor that imports none of what they do."""
+"""Running a server for a command: workers that serve, under a supervisor that imports none of what they do.
+
+It never binds or accepts: `transport` does.
+"""
 
 from __future__ import annotations
 

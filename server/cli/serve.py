@@ -1,4 +1,7 @@
-"""`stoppress serve`: an option for every setting, then the server itself."""
+"""`stoppress serve`: an option for every setting, then the server itself.
+
+It never reads a setting itself: `settings` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where a command goes: to the store of the data directory, to another store, or to a server's API."""
+"""Where a command goes: to the store of the data directory, to another store, or to a server's API.
+
+It never knows what a command does there.
+"""
 
 from __future__ import annotations
 

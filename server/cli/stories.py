@@ -1,4 +1,4 @@
-"""`stoppress story …`: the stories themselves."""
+"""`stoppress story …`: the stories themselves. They never touch a post."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Text: headline and body of a post, from wherever a command line says they come, and kept until they are stored."""
+"""Text: headline and body of a post, from wherever a command line says they come, and kept until they are stored.
+
+It never sends one.
+"""
 
 from __future__ import annotations
 

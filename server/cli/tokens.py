@@ -1,4 +1,7 @@
-"""`stoppress token …`: who may use the API and the operations pages."""
+"""`stoppress token …`: who may use the API and the operations pages.
+
+They never go through a server: tokens are made where the store is.
+"""
 
 from __future__ import annotations
 

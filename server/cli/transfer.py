@@ -1,4 +1,4 @@
-"""`stoppress export` and `stoppress import`."""
+"""`stoppress export` and `stoppress import`. They never read a line themselves: `desk` does."""
 
 from __future__ import annotations
 

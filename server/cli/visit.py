@@ -1,5 +1,7 @@
 """Visit: a command's turn in the event loop, which is over when it returns.
 
+It never asks and never prints.
+
 A command looks, asks, and writes. No terminal is read while a loop runs: there Ctrl-C only cancels a task that does
 not run, and what was being asked goes on. Between two visits Ctrl-C is Python's own, and no later visit begins.
 SIGTERM and SIGHUP end a command as Ctrl-C does, so that it can say where a text was kept.

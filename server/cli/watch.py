@@ -1,4 +1,4 @@
-"""`stoppress watch`: a story's events as they happen, a line each."""
+"""`stoppress watch`: a story's events as they happen, a line each. It never changes anything."""
 
 from __future__ import annotations
 

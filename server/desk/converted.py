@@ -1,5 +1,7 @@
 """What a converter hands over: lines to import, the name of each where it comes from, and what was lost on the way.
 
+It never stores any of it.
+
 A line's number means nothing to somebody whose file had no lines, so what is told of one is told by the item's own id.
 All of that stays on this side: a server that imports, here or far away, sees lines like any others.
 """

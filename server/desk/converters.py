@@ -1,5 +1,7 @@
 """Files of other systems as lines to import, by kind.
 
+It never touches a store.
+
 Each converter is a pure function from a file's bytes to its rows, newest post first. It maps fields and invents
 nothing, and notes each item that finds no place; what HTML may stay is decided where every import is checked.
 """

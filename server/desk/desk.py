@@ -1,5 +1,7 @@
 """The Desk: every editorial operation, for the command line and the API alike.
 
+It never decides what becomes of a post (`newsroom.rules` does), and never names a key of the store.
+
 It reads what is stored, lets `newsroom.rules` decide, and hands the decision to the store's script, which carries it
 out only if the versions it was decided on still stand; else the Desk reads and decides again. A long body is
 rendered in a thread, off the hub's loop. Every change takes a `key`: told again, it answers what it answered first.

@@ -1,4 +1,7 @@
-"""What files of other systems have in common: JSON, times, pictures in several sizes."""
+"""What files of other systems have in common: JSON, times, pictures in several sizes.
+
+It never says what a field means.
+"""
 
 from __future__ import annotations
 

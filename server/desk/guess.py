@@ -1,5 +1,7 @@
 """Guess: the story or the post that somebody may have meant, for who mistyped a slug or an id.
 
+It never takes the guess for what was meant.
+
 Looked for only after nothing was found, and only among what exists: a deleted story is no guess.
 """
 

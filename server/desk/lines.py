@@ -1,5 +1,7 @@
 """A file of JSON Lines to import: read and checked line by line, without the store.
 
+It never asks a store.
+
 What is wrong is told as `line N: field: rule`, for up to 20 lines at once. Bodies are rendered here, because that may
 fail too; what could not be kept of one is noted.
 """

@@ -1,4 +1,7 @@
-"""A post list of Live Blog 3 (Superdesk) as lines to import. Most items of a post are HTML; some have only `meta`."""
+"""A post list of Live Blog 3 (Superdesk) as lines to import. Most items of a post are HTML; some have only `meta`.
+
+HTML is never cleaned here: the import does that.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The order of an import: where posts without a `sort_time` go, so that the file's order is kept."""
+"""The order of an import: where posts without a `sort_time` go, so that the file's order is kept.
+
+It never moves a post that has its place.
+"""
 
 from __future__ import annotations
 

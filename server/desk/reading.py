@@ -1,4 +1,7 @@
-"""Reading: the half of the Desk that looks: stories and posts as editors see them. What is not there gets a guess."""
+"""Reading: the half of the Desk that looks: stories and posts as editors see them. What is not there gets a guess.
+
+It never changes anything.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """The Desk of a server far away, over its HTTP API: same operations, same answers, same errors.
 
+It never opens a store.
+
 For one caller at a time (a command line): requests share one kept-alive connection. Each runs in a thread of its own,
 so that Ctrl-C need not wait for a silent server. A connection that failed while it was idle is opened again and the
 request repeated, which is safe: every change carries a key.

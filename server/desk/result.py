@@ -1,4 +1,4 @@
-"""What a change answers, at this desk and at one far away."""
+"""What a change answers, at this desk and at one far away. It never says who asked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Tokens: who may do what. Made once, shown once; the store keeps only their SHA-256.
 
+A token itself is never kept.
+
 A token has a role and a glob of story slugs. Roles are steps, each with the rights of those before it: *viewer* reads
 the API and the operations pages, *contributor* also publishes, edits and corrects posts, *editor* also withdraws,
 deletes, restores, reverts, pins, imports and makes and changes stories, *admin* also deletes stories and purges.

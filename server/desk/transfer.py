@@ -1,5 +1,7 @@
 """Whole stories in and out, as JSON Lines: the story first, then its posts in reading order, newest first.
 
+They never store a part of a file that is wrong somewhere.
+
 Export, import elsewhere, export again: the same bytes. An import reads and checks the whole file before it stores
 anything; what is wrong is named by line and rule. A post that is stored already with the same content is skipped, so
 a rerun finishes an interrupted import. Readers get one snapshot at the end, not an event per post.

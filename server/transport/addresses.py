@@ -1,6 +1,6 @@
 """Addresses: how many readers come from where, if the operator wants readers of one address counted.
 
-It refuses nobody, and no address outlives its last reader.
+It never refuses anybody: `door` does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Admission: how many may come, how fast, and how long they may take to say what they want. One per worker."""
+"""Admission: how many may come, how fast, and how long they may take to say what they want. One per worker.
+
+It never looks at stories, origins or tokens: `door`, `web.origins` and `web.auth` do.
+"""
 
 from __future__ import annotations
 

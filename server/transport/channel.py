@@ -1,5 +1,7 @@
 """Channel: whole messages between a supervisor and one of its workers, over a socket pair; neither waits for the other.
 
+It never looks into a message.
+
 A message is its length (four bytes), a letter that says what it is, and the rest. An end that was closed, by a
 process that died for one, is an EOFError at the other.
 """

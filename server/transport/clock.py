@@ -1,4 +1,4 @@
-"""The wall clock, in the unit that the hub takes."""
+"""The wall clock, in the unit that the hub takes. It never waits."""
 
 from __future__ import annotations
 

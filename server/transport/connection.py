@@ -1,7 +1,7 @@
 """HandedConnection: a socket that left the gate: what it takes, what it owes, and its end. And all of them in a worker.
 
-It knows no story and no dialect. What is left of a connection is one object with slots and the transport: no task, no
-queue. Flow control is the transport's: who has not taken the last write is behind, and gets nothing until it has.
+It never knows a story or a dialect. What is left of a connection is one object with slots and the transport: no task,
+no queue. Flow control is the transport's: who has not taken the last write is behind, and gets nothing until it has.
 """
 
 from __future__ import annotations

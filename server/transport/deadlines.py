@@ -1,4 +1,7 @@
-"""Deadlines: one timer for everybody who has the same time to do something, instead of one each."""
+"""Deadlines: one timer for everybody who has the same time to do something, instead of one each.
+
+It never ends anybody itself: `late` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Drain: every reader is told to come back later, in waves, and seen off, so that a worker can stop."""
+"""Drain: every reader is told to come back later, in waves, and seen off, so that a worker can stop.
+
+It never closes a listening socket: `serve` does, before.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Ear: what a reader says on its WebSocket, parsed by websockets' sans-I/O protocol.
 
+It never judges what a message says: `wire.inbound` does.
+
 Readers hardly speak, so an ear is made for the first byte and dropped where nothing is left half said. What is not
 public API of websockets: `reader`, `parser`, `StreamReader.at_eof` (pinned in pyproject, tested in test_ear).
 """

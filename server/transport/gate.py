@@ -1,5 +1,7 @@
 """Gate: one connection from accept to its end or hand-off, as a protocol class for uvicorn (`Config(http=…)`).
 
+It never knows what is at a path: the application routes.
+
 It gives every head a deadline and a size, every body and every answer a pace, every bad handshake a status and a close,
 and an accepted WebSocket to the application with a way to take the connection over. All that is not public API of
 uvicorn is used in here and in `serve`; the range is bounded in pyproject, and tests/transport/test_gate.py fails with a

@@ -1,5 +1,7 @@
 """HandedReader: a reader that is the protocol of its own connection, whatever dialect it reads.
 
+It never makes a byte and never queues one: `wire` makes them, the feed remembers.
+
 The bytes are shared by all readers of a dialect; who is behind gets nothing, and what is owed then leaves in one write.
 """
 

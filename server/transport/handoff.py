@@ -1,5 +1,7 @@
 """The hand-off: how the application takes a connection over from the gate, for a WebSocket or an endless answer.
 
+It never decides who is taken: the application does.
+
 It is an extension of ASGI, `scope["extensions"][HANDOFF]`, so routing, limits and headers stay the application's. On a
 WebSocket: `hand_off(reader, subprotocol) -> bool`, in place of an accept. On a request: `hand_off(stream) -> bool`; if
 True, the `http.response.start` that is sent next makes `stream` the protocol of the connection, before `send` returns.

@@ -1,4 +1,7 @@
-"""Handshake: is this request a WebSocket's, and what may its frames be. Judged by websockets' sans-I/O server."""
+"""Handshake: is this request a WebSocket's, and what may its frames be. Judged by websockets' sans-I/O server.
+
+It never sees a connection or a story.
+"""
 
 from __future__ import annotations
 

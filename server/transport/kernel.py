@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection: how much of what was sent has arrived."""
+"""What the kernel knows of a connection: how much of what was sent has arrived. It never writes or closes."""
 
 from __future__ import annotations
 

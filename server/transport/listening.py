@@ -1,4 +1,7 @@
-"""Listening sockets: bound with the options that every accepted connection inherits. Imports no server."""
+"""Listening sockets: bound with the options that every accepted connection inherits.
+
+It never accepts one, and imports no server.
+"""
 
 from __future__ import annotations
 

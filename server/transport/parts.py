@@ -1,6 +1,6 @@
 """Parts: what the endpoints of readers work with, and the one function that reads an application's parts.
 
-It makes nothing: whoever puts an application together does, once, before the first request.
+It never makes one: whoever puts an application together does, once, before the first request.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """PortableReader: a reader over plain ASGI, written by a task of its own. Works on any server, and in tests.
 
+It never touches a transport: the server has it.
+
 The task pulls what the feed owes and waits for each write, so the server's own flow control is what makes a reader
 slow; meanwhile nothing is queued for it, its number just falls behind.
 """

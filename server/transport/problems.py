@@ -1,6 +1,6 @@
 """Problems: how an error is said over HTTP and WebSocket, the same by every edge: RFC 9457, its headers, a close code.
 
-It words nothing and decides nothing: whoever raises the error does. Pages for people are `web.pages`'.
+It never decides who is refused: whoever raises the error does. Pages for people are `web.pages`'.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """serve: one worker on uvicorn, from listening socket to drained stop.
 
+It never starts a process, and never knows a path: `workers` and the application do.
+
 Stopping (SIGTERM, SIGINT): `hub.is_draining` (readiness turns red, new readers get 503), still accepting for the notice
 time, so that a load balancer looks elsewhere first → what is queued is accepted, and nobody listens any more → every
 reader is told to come back later and closed with 1012, in waves → uvicorn stops with a bounded grace → what is still

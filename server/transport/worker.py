@@ -1,5 +1,7 @@
 """A worker: the process that serves readers, on a line to the supervisor that started it and holds its socket.
 
+It never binds a socket, and never starts itself again.
+
 The line carries a beat of the worker's event loop, so a loop that is stuck does not beat, and the supervisor's words.
 A thread listens to it, and when the line ends, because the supervisor did, the worker leaves too. SIGINT and SIGHUP are
 the supervisor's business: a terminal, or a service manager, gives them to every process of the group. SIGTERM asks

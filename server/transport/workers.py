@@ -1,5 +1,7 @@
 """Workers: one process or several that share a port, kept running by one that serves nobody.
 
+It never serves, and never imports what does.
+
 The supervisor keeps the port, so a queue of connections belongs to a place, not to a process: whoever follows inherits
 it, after a reload (SIGHUP) and after a crash, and no connection attempt is lost with a process. One worker listens on
 the supervisor's own socket. For several, on Linux, a bound socket that never listens lets no stranger bind beside it,

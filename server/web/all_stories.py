@@ -1,5 +1,7 @@
 """`WS /live/ws`: the events of all stories in one stream for operators, each message with its `slug` (PROTOCOL, 8).
 
+It never wakes, counts or slows a reader.
+
 A first message `{"type":"resume","positions":{slug:"EPOCH:SEQ"}}` within a second takes up where the client was, from
 the log as the readers' stream does; a story it does not name begins at its newest event. Each story opens with
 `resumed`, or with `snapshot` where the position cannot be honoured and for stories made later; one that was deleted

@@ -1,5 +1,7 @@
 """The editorial API: the Desk over HTTP (PROTOCOL, section 5).
 
+It never decides itself: `auth` says who may, the Desk what becomes of it.
+
 Every change answers with the stored value, `ETag: "VERSION"` and `Stoppress-Position: EPOCH:SEQ`; 201 and `Location`
 when it made something, 200 when it changed something or had been told before. Every mistake is
 `application/problem+json` whose `detail` names the field and the rule.

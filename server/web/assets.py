@@ -1,4 +1,7 @@
-"""What pages are made of: templates and the files they link to, both from `client_demo/`."""
+"""What pages are made of: templates and the files they link to, both from `client_demo/`.
+
+It never reads a file outside of that, and no story.
+"""
 
 from __future__ import annotations
 

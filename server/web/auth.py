@@ -1,5 +1,7 @@
 """Who is asking: a bearer token, the login form's cookie, or a person at this very machine.
 
+It never looks at an origin: `guard` has, before.
+
 The API takes bearer tokens only: a browser never adds one by itself, so no other site can use it. Operations pages
 also take the cookie (HttpOnly, SameSite=Strict), and are open without a token while the server listens on loopback
 only. Then the Host header must name this machine too: else a page whose name was re-pointed to 127.0.0.1 (DNS

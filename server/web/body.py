@@ -1,5 +1,6 @@
 """What a request carries: bodies with a limit, JSON whose mistakes are named with their place, and the headers of a
-change (`Idempotency-Key`, `If-Match`)."""
+change (`Idempotency-Key`, `If-Match`). It never holds more than its limits, and never judges a field.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Answers that may be kept: their tag is the position they were made at, and what else they depend on."""
+"""Answers that may be kept: their tag is the position they were made at, and what else they depend on.
+
+It never looks into what it keeps.
+"""
 
 from __future__ import annotations
 

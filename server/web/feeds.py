@@ -1,5 +1,7 @@
 """Feeds of a story: JSON Feed 1.1, Atom (RFC 4287) with tombstones (RFC 6721), RSS 2.0.
 
+They never hold the text of a post that was retracted.
+
 All three hold what the snapshot holds. A post that was withdrawn keeps its place with its note in JSON Feed and RSS,
 so that a reader who has the old text gets it replaced; in Atom it is a tombstone. Its text is in none of them.
 """

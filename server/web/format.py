@@ -1,5 +1,7 @@
 """What the reader page says about times, people and zones: pure text, made the same way by `client_demo/assets`.
 
+It never asks a clock: the time is given.
+
 A page that was updated live must equal one that was just loaded, so every phrase is made by one rule written twice,
 here and in `times.js` (`tests/browser/test_times.py` compares the two). Browsers and Python know different names for
 a zone (ICU says "GMT-4" where tzdata says "EDT"), so a browser never asks its own: the page carries a small table of

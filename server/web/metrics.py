@@ -1,5 +1,7 @@
 """Metrics: what Prometheus reads of this node, made of what its workers told.
 
+It never counts: the hub does.
+
 Workers of one port cannot be scraped one by one, so each of them tells the numbers of all; the label `worker` then
 names their places. No label names a reader.
 """

@@ -1,4 +1,7 @@
-"""For operators: the dashboard and its stream, one sample, metrics, and whether the process is up and ready."""
+"""For operators: the dashboard and its stream, one sample, metrics, and whether the process is up and ready.
+
+It never makes a figure: `stats` does.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """What readers load: the list of stories, a story, one post of it, the snapshot; and the words when there is nothing.
 
+They never change anything, and never ask who is reading.
+
 All come from the hub's memory. Only what lies further back than that is read from the store. A page says which
 position it was made at, so the stream goes on from there.
 """

@@ -1,4 +1,4 @@
-"""Parts: what the routes work with, made once by `app.compose`. It does nothing, and nothing is added to it later."""
+"""Parts: what the routes work with, made once by `app.compose`. It never does anything, and is never added to."""
 
 from __future__ import annotations
 
