@@ -46,6 +46,7 @@ async def export(store: Store, slug: str) -> AsyncIterator[bytes]:
 
     All of one moment, unless the story changes faster than it can be read; then each line is current for itself.
     """
+    lines: list[bytes] = []
     for _ in range(ATTEMPTS):
         held = await store.story(slug)
         totals = msgspec.to_builtins(held.totals)

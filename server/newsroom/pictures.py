@@ -39,6 +39,7 @@ def picture_of(node: Node) -> Image | NoPicture:
         return NoPicture("img left out: it only counts readers")
     given = [node.attributes.get(name, "") for name in (*_LATE, "src")]
     given.append(node.attributes.get("srcset", "").strip().partition(" ")[0].rstrip(","))
+    url = ""
     for address in given:
         url = absolute(address)
         if url and not url.startswith("data:"):

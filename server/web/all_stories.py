@@ -76,7 +76,7 @@ class AllStories:
         told_stale: int | None = None
         messages: list[bytes] = []
         spoke = checked = time.monotonic()
-        looked = float("-inf")
+        looked, is_first = float("-inf"), True
         while not listening.done():
             now = time.monotonic()
             if now - looked >= STORIES_S:

@@ -333,6 +333,32 @@ async def test_falls_back_to_server_sent_events(site):
     await page.wait_for_selector(f"#post-{new}")
 
 
+@pytest.mark.parametrize(
+    ("code", "line"), [(4404, "missing"), (4410, "gone"), (4403, "refused"), (4499, "refused"), (4399, "lost")]
+)
+async def test_a_close_code_says_whether_to_come_back_known_or_not(site, code, line):
+    slug = await site.story()
+    page = await site.browser.new_page()
+    await page.add_init_script(
+        """
+      window.opened = 0;
+      window.EventSource = class { constructor() { opened += 1; } addEventListener() {} close() {} };
+      window.WebSocket = class {
+        constructor() { opened += 1; setTimeout(() => this.onclose({ code: CODE }), 1); }
+        close() {}
+      };
+      Math.random = () => 0.01;
+    """.replace("CODE", str(code))
+    )
+    await page.goto(f"{site.address}/live/{slug}")
+    await site.holds(page, f"document.documentElement.dataset.line === '{line}'")
+    if line == "lost":
+        await site.holds(page, "opened > 2")
+    else:
+        await page.wait_for_function("document.getElementById('notice').textContent !== ''")
+        assert await page.evaluate("opened") == 1
+
+
 async def test_permalink_marks_the_post_and_older_pages_stay_true(site):
     slug = await site.story()
     for n in range(60):
