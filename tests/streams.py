@@ -23,6 +23,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 
+from stoppress.clock import now_ms
 from stoppress.hub.feed import Feed
 from stoppress.hub.hub import Hub
 from stoppress.hub.position import Position
@@ -30,7 +31,6 @@ from stoppress.hub.state import StoryState
 from stoppress.newsroom.errors import GoneError, NotFoundError
 from stoppress.newsroom.times import format_time
 from stoppress.settings import Settings
-from stoppress.transport.clock import now_ms
 from stoppress.transport.handoff import HANDOFF
 from stoppress.transport.parts import StreamParts, parts_of
 from stoppress.transport.pump import Pump

@@ -93,7 +93,7 @@ class Place:
                 await far.aclose()
             return
         from ..desk.desk import Desk
-        from ..store.whereabouts import known
+        from ..store.site_address import known
 
         async with self.store() as store:
             self.server = await known(store)

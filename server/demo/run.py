@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 from ..desk.desk import Desk, now_ms
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError
 from ..settings import Settings
+from ..store.site_address import known
 from ..store.store import Store
-from ..store.whereabouts import known
 from ..transport.listening import ListenError, listen
 from ..transport.parts import parts_of
 from ..transport.serve import serve

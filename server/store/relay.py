@@ -24,9 +24,9 @@ from ..newsroom.events import RESET, read_event
 from ..newsroom.fields import SLUG
 from ..settings import Settings
 from ..tasks import Ticks, end, keep
+from .channels import DeafError, Pace, subscribed
 from .repairs import Repairs
 from .store import Store, UnreadableError
-from .subscription import DeafError, Pace, subscribed
 
 log = logging.getLogger("stoppress.relay")
 

@@ -22,9 +22,8 @@ from ..newsroom.model import Change, Post, Story, Totals
 from ..newsroom.public import is_listed, key_event, public_post, story_view
 from ..newsroom.times import format_time, kept_time, parse_time
 from ..settings import Settings
-from .asker import Asker
+from .calls import Asker
 from .keys import Keys
-from .link import Link
 from .records import (
     Committed,
     Revision,
@@ -45,6 +44,7 @@ from .records import (
     totals_of,
     unpacked,
 )
+from .single import Link
 
 log = logging.getLogger(__name__)
 KEEP_ANSWERS_S = 24 * 3600

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.reader import Reader
 from ..wire.native import CloseCode
-from .clock import now_ms
 from .connection import GONE, Connections, HandedConnection, State
 from .pump import Pump
 

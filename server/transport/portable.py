@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.hub import Hub
 from ..hub.reader import Reader
 from ..wire.native import CloseCode
-from .clock import now_ms
 
 _SLOTS = {"stale": "link", "live": "link"}  # either makes the other obsolete
 

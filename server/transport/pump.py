@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.position import Position
 from ..hub.reader import Reader
 from ..tasks import keep
 from .addresses import Addresses
-from .clock import now_ms
 from .connection import LOOK_TURNS, Connections
 
 SWEEP_S = 1.0

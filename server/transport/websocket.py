@@ -11,6 +11,7 @@ import contextlib
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.hub import Hub
@@ -20,7 +21,6 @@ from ..wire import native, rfc6455
 from ..wire.inbound import MESSAGE_BYTES, Inbox, RudeError
 from ..wire.native import SUBPROTOCOL, CloseCode
 from .addresses import counted_as
-from .clock import now_ms
 from .connection import State
 from .door import check, find
 from .ear import Ear

@@ -28,8 +28,8 @@ from ..hub.stats import Histogram
 from ..hub.tally import Burst
 from ..newsroom.errors import StoreError
 from ..newsroom.times import format_time
+from ..store.site_address import announce
 from ..store.store import Store
-from ..store.whereabouts import announce
 from ..tasks import end, keep
 from ..transport.worker import Lifeline
 from .metrics import families, resident_bytes

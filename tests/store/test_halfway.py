@@ -19,7 +19,7 @@ from serving import running
 from stoppress.desk.desk import Desk
 from stoppress.newsroom.errors import StoppressError, StoreError, StoreRightsError, TryAgainError
 from stoppress.settings import Settings
-from stoppress.store import asker
+from stoppress.store import calls
 from stoppress.store.store import Store
 from support import until
 
@@ -376,14 +376,14 @@ async def test_a_key_of_another_kind_is_named_and_nothing_is_written(store: Stor
 
 def broken(monkeypatch: pytest.MonkeyPatch, was: str, becomes: str) -> None:
     """Scripts with a fault planted in them."""
-    source = asker.source.__wrapped__
+    source = calls.source.__wrapped__
 
     def planted(name: str) -> str:
         text = source(name)
         assert was in text
         return text.replace(was, becomes)
 
-    monkeypatch.setattr(asker, "source", planted)
+    monkeypatch.setattr(calls, "source", planted)
 
 
 async def test_what_broke_after_it_began_is_uncertain(settings: Settings, store: Store, monkeypatch) -> None:

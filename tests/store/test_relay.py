@@ -24,9 +24,9 @@ from stoppress.hub.state import StoryState
 from stoppress.newsroom import rules
 from stoppress.newsroom.errors import GoneError, NotFoundError, StoreError
 from stoppress.settings import Settings
+from stoppress.store.channels import Pace
 from stoppress.store.relay import Relay
 from stoppress.store.store import Store
-from stoppress.store.subscription import Pace
 from support import runs
 
 

@@ -16,7 +16,7 @@ from proxy import UP, Proxy, proxying
 from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings
 from stoppress.store import faults
-from stoppress.store import link as module
+from stoppress.store import single as module
 from stoppress.store.store import Store
 
 

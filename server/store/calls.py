@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from ..newsroom.errors import StoreError
 from .faults import LOST, LostError, began_to_write, missing_right, words
 from .keys import Keys
-from .link import Link
+from .single import Link
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 3
