@@ -1,4 +1,4 @@
-"""The wall clock, in the unit that the hub takes. It never waits."""
+"""The wall clock, in the unit that the whole house takes. Who can be tested by the time takes it as an argument."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from ..clock import now_ms
 from ..newsroom.errors import InvalidError
 
 _NAME = re.compile(r".+\.[0-9]{8}-[0-9]{6}-[0-9]{3}\.([0-9]+)\.(md|html)")
@@ -31,7 +32,7 @@ class Draft:
     @classmethod
     def new(cls, about: str, text: bytes, *, is_html: bool = False) -> Draft:
         """`about`: what it is for, as part of the file's name: `storm.new`, `storm.k7mwq2x9fd`."""
-        at = time.strftime("%Y%m%d-%H%M%S") + f"-{time.time_ns() // 1_000_000 % 1000:03}"
+        at = time.strftime("%Y%m%d-%H%M%S") + f"-{now_ms() % 1000:03}"
         name = f"{_part(about)}.{at}.{os.getpid()}.{'html' if is_html else 'md'}"
         for directory in (_home(), Path(tempfile.gettempdir())):
             with contextlib.suppress(OSError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..clock import now_ms
 from ..newsroom import rules
 from ..newsroom.errors import ConflictError, NotFoundError
 from ..newsroom.model import PostDraft, PostPatch
@@ -72,7 +72,7 @@ def publish(
 def _check_draft(draft: dict[str, Any]) -> None:
     """By the rules that will decide when the text is there."""
     made = read(PostDraft, {"headline": "to be written", **draft})
-    rules.publish(made, id="", html="", text="", now=time.time_ns() // 1_000_000, created="")
+    rules.publish(made, id="", html="", text="", now=now_ms(), created="")
 
 
 async def _check_place(desk: Desk, slug: str, id: str | None) -> None:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..desk.desk import Desk, now_ms
+from ..clock import now_ms
+from ..desk.desk import Desk
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError
 from ..settings import Settings
 from ..store.site_address import known

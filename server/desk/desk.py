@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 import re
 import secrets
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ import msgspec
 import orjson
 from msgspec import UNSET, structs
 
+from ..clock import now_ms
 from ..newsroom import rules, text
 from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, VersionError
 from ..newsroom.fields import check_slug
@@ -38,10 +38,6 @@ INLINE = 1000  # characters of a body that are rendered at once
 ROUNDS = 50
 KEY = re.compile(r"[!-~]{1,128}")
 _ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no 0/o, 1/l/i: ids are read aloud and typed
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def make_id() -> str:

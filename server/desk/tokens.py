@@ -19,11 +19,11 @@ from typing import Any
 
 import orjson
 
+from ..clock import now_ms
 from ..newsroom.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
 from ..newsroom.fields import check_line
 from ..newsroom.times import format_time
 from ..store.store import Store
-from .desk import now_ms
 
 ROLES = ("viewer", "contributor", "editor", "admin")
 MARK = "stp_"  # so that scanners for leaked secrets, and people, know one when they see it

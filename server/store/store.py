@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
+from ..clock import now_ms
 from ..hub.state import StoryState
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError
 from ..newsroom.model import Change, Post, Story, Totals
@@ -321,7 +321,7 @@ class Store:
             await self._index(slug)
         for _ in range(ROUNDS):
             arguments = self._common(slug) | import_arguments(story, totals, posts, created, last)
-            arguments |= {"at": (at := format_time(time.time_ns() // 1_000_000)), "by": author(by, at)}
+            arguments |= {"at": (at := format_time(now_ms())), "by": author(by, at)}
             # Repeatable as it stands: a second run of the same batch finds its posts stored.
             answer = await self._ask.send("import", slug, arguments)
             word = answer[0]

@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..clock import now_ms
 from ..newsroom.errors import StoppressError
 from ..settings import Settings
 from . import channel as said
@@ -339,7 +340,7 @@ class Workers:
     def _happened(self, sentence: str, readers: int = 0) -> None:
         log.warning(sentence)
         told = sentence[0].upper() + sentence[1:]
-        self._events.append({"at_ms": time.time_ns() // 1_000_000, "text": told, "readers": readers})
+        self._events.append({"at_ms": now_ms(), "text": told, "readers": readers})
         del self._events[:-EVENTS]
 
     def _tell_node(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.frame import Frame
 from ..hub.hub import Hub
@@ -96,7 +97,7 @@ class AllStories:
                 told_stale = self._hub.stale_since
                 messages.append(encode(live() if told_stale is None else stale(told_stale)))
             if not messages and now - spoke >= self._beat_s:
-                messages.append(orjson.dumps({"type": "beat", "server_time": format_time(time.time_ns() // 1_000_000)}))
+                messages.append(orjson.dumps({"type": "beat", "server_time": format_time(now_ms())}))
             for message in messages:
                 async with asyncio.timeout(SEND_S):
                     await socket.send_text(message.decode())

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ..clock import now_ms
 from ..hub.hub import Hub
 from ..newsroom.errors import NotAllowedError, StoppressError
 from ..store.relay import Relay
@@ -68,7 +69,7 @@ class Operations:
         return self._auth.log_out()
 
     def _page(self, name: str, status: int = 200, **context: Any) -> Response:
-        body = self._templates.get_template(name).render(now_ms=time.time_ns() // 1_000_000, **context)
+        body = self._templates.get_template(name).render(now_ms=now_ms(), **context)
         return Response(body, status, NEVER, media_type=HTML)
 
     # Numbers

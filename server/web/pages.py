@@ -18,6 +18,7 @@ from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, InvalidError, NotFoundError, StoppressError, TryAgainError
@@ -80,12 +81,12 @@ class Pages:
 
     async def index(self, request: Request) -> Response:
         stories = await self._stories()
-        now_ms = _now_ms()
-        years = {this_year(now_ms, story["time_zone"]) for story in stories}  # two, for some hours
+        now = now_ms()
+        years = {this_year(now, story["time_zone"]) for story in stories}  # two, for some hours
         made_of = [stories, sorted(years), self.assets.version()]
         tag = f'W/"{content_hash(orjson.dumps(made_of))}"'
         template = self.templates.get_template("index.html")
-        body = await self.made.get(("", tag), lambda: template.render(stories=stories, now_ms=now_ms).encode())
+        body = await self.made.get(("", tag), lambda: template.render(stories=stories, now_ms=now).encode())
         return tagged(request, tag, body, HTML)
 
     async def story(self, request: Request) -> Response:
@@ -226,7 +227,7 @@ class Pages:
         if sort not in ("newest", "oldest"):
             raise InvalidError("sort", "must be newest or oldest")
         before = request.query_params.get("before", "") if not focus_id else ""
-        year = this_year(_now_ms(), shown.story["time_zone"])
+        year = this_year(now_ms(), shown.story["time_zone"])
         tag = position_tag(shown.epoch, shown.seq, sort, before, focus_id, year, self.assets.version())
 
         def make() -> bytes:
@@ -245,7 +246,7 @@ class Pages:
                 "newer_url": None if shown.newer is None else _address(slug, {**shown.newer, **asked}),
                 "focus_id": focus_id,
                 "focus": next((post for post in shown.posts if post["id"] == focus_id), None),
-                "now_ms": _now_ms(),
+                "now_ms": now_ms(),
                 "year": year,
                 "limits": limits(self._settings),
             }
@@ -315,10 +316,6 @@ def number(text: str | None, name: str, least: int, most: int, *, default: int) 
 
 def _address(slug: str, query: dict[str, str]) -> str:
     return story_url(slug) + (f"?{urlencode(query)}" if query else "")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _words(path: str, error: StoppressError) -> tuple[str, str]:

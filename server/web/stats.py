@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 from redis.exceptions import RedisError
 
+from ..clock import now_ms
 from ..hub.health import TOGETHER_MS, health, joined
 from ..hub.hub import Hub
 from ..hub.merge import LATENCIES, merged
@@ -129,30 +130,30 @@ class Board:
 
     def refresh(self, *, is_tick: bool = True) -> None:
         """Sample this worker now, and merge. Between two ticks nobody who is silent has missed a sample."""
-        now_ms = time.time_ns() // 1_000_000
+        now = now_ms()
         self._listen_to_node()
         for heard in self._heard.values() if is_tick else ():
             heard.age += 1
         self._heard = {id: heard for id, heard in self._heard.items() if heard.age < FORGET and self._may_live(heard)}
-        self._note_bursts(now_ms)
-        self._note_silence(now_ms)
-        self._own = self._read(now_ms)
+        self._note_bursts(now)
+        self._note_silence(now)
+        self._own = self._read(now)
         others = self._others()
         for slug, feed in self._hub.feeds.items():
             feed.elsewhere = sum(told["sample"]["stories"].get(slug, {}).get("readers", 0) for told in others.values())
-        whole = merged(now_ms, {self.worker: self._own, **others}, self._unknown(now_ms, others))
-        incidents = joined(self._hub.tally, self._happened(now_ms, others.values()))
+        whole = merged(now, {self.worker: self._own, **others}, self._unknown(now, others))
+        incidents = joined(self._hub.tally, self._happened(now, others.values()))
         self._totals.append(whole["readers"])
         self._behind = self._behind + 1 if whole["at_head"] < 1 - BEHIND_SHARE else 0
         behind = 1 - whole["at_head"] if self._behind >= BEHIND else 0
-        peak = self._peak(now_ms, others.values())
+        peak = self._peak(now, others.values())
         gone = any(told["gone"] for told in [self._own, *others.values()])
-        found = health(whole, incidents, now_ms, peak=peak, gone=gone, missing=self._absent(), behind=behind)
+        found = health(whole, incidents, now, peak=peak, gone=gone, missing=self._absent(), behind=behind)
         self.latest = {**whole, "health": found, "incidents": [_public(one) for one in incidents]}
 
     def workers_here(self) -> list[dict[str, Any]]:
         """What the workers of this node told last, one for each place; this one tells it now."""
-        told = [self._read(time.time_ns() // 1_000_000)]
+        told = [self._read(now_ms())]
         if self.place:
             told += [one for one in self._others().values() if one["node"] == self.node]
         # While one hands its place over there are two; the newer one counts.

@@ -127,7 +127,7 @@ async def test_a_page_of_last_year_says_so_from_new_year_on(site, monkeypatch):
         ("2026-01-01T04:59:59Z", "15:00 EST"),
         ("2026-01-01T05:00:00Z", "31 December 2025, 15:00 EST"),
     ):
-        monkeypatch.setattr(pages, "_now_ms", lambda now=now: parse_time(now))
+        monkeypatch.setattr(pages, "now_ms", lambda now=now: parse_time(now))
         answers = [await site.client.get(path) for path in ("/live/night", "/")]
         assert texts(answers[0].text, "p", "when") == [said]
         assert (">31 December 2025, 15:00 EST<" in answers[1].text) == ("2025" in said)
