@@ -14,6 +14,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..single_flight import SingleFlight
+
 # PROTOCOL, section 2: a cache may answer for a second, and for four more while it asks again.
 SHARED = "public, max-age=1, stale-while-revalidate=4"
 ROOM_BYTES = 16 * 1024 * 1024
@@ -53,7 +55,7 @@ class Made:
     def __init__(self, room: int = ROOM_BYTES) -> None:
         self._room = room
         self._held: OrderedDict[tuple[str, ...], bytes] = OrderedDict()
-        self._under_way: dict[tuple[str, ...], asyncio.Task[bytes]] = {}
+        self._flights: SingleFlight[tuple[str, ...], bytes] = SingleFlight()
 
     async def get(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
         return await self.read(key, lambda: asyncio.to_thread(make))
@@ -64,18 +66,11 @@ class Made:
         if held is not None:
             self._held.move_to_end(key)
             return held
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(make())
-            task.add_done_callback(lambda done: self._keep(key, done))
-        # Shielded: the first asker may hang up, the others still want it.
-        return await asyncio.shield(task)
+        return await self._flights.join(key, lambda: self._keep(key, make))
 
-    def _keep(self, key: tuple[str, ...], done: asyncio.Task[bytes]) -> None:
-        del self._under_way[key]
-        if done.cancelled() or done.exception():
-            return
-        self._held[key] = done.result()
-        self._room -= len(done.result())
+    async def _keep(self, key: tuple[str, ...], make: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        page = self._held[key] = await make()
+        self._room -= len(page)
         while self._room < 0:
             self._room += len(self._held.popitem(last=False)[1])
+        return page
