@@ -32,27 +32,28 @@ class Backoff:
     def reset(self) -> None:
         self.failures = 0
 
-    async def pause(self) -> None:
-        """Wait after one more failure."""
+    async def pause(self, agreed_s: float = 0.0) -> None:
+        """Wait after one more failure; exactly `agreed_s` where the other side said how long."""
         delay_s = self._delays_s[min(self.failures, len(self._delays_s) - 1)]
         self.failures += 1
-        await asyncio.sleep(delay_s * random.uniform(0.5, 1))
+        await asyncio.sleep(agreed_s or delay_s * random.uniform(0.5, 1))
 
 
 async def endless(
     name: str,
     work: Callable[[], Awaitable[object]],
     *,
+    delays_s: tuple[float, ...] = DELAYS_S,
     steady_s: float = STEADY_S,
     failed: Callable[[Exception, int], Awaitable[None]] | None = None,
 ) -> None:
-    """Do `work` until cancelled; when it fails or ends, do it again after a pause that grows.
+    """Do `work` until cancelled; when it fails or ends, do it again after a pause that grows (`delays_s`).
 
     Of a series of failures the first is logged, with its traceback. `failed` is told of each instead, with the number
     of failures before it in the series, and then it says what is to be said.
     """
     loop = asyncio.get_running_loop()
-    backoff = Backoff()
+    backoff = Backoff(delays_s)
     while True:
         began = loop.time()
         try:
@@ -71,11 +72,12 @@ def keep(
     name: str,
     work: Callable[[], Awaitable[object]],
     *,
+    delays_s: tuple[float, ...] = DELAYS_S,
     steady_s: float = STEADY_S,
     failed: Callable[[Exception, int], Awaitable[None]] | None = None,
 ) -> asyncio.Task[None]:
     """A task that does `work` until it is cancelled; see `endless`."""
-    return asyncio.create_task(endless(name, work, steady_s=steady_s, failed=failed), name=name)
+    return asyncio.create_task(endless(name, work, delays_s=delays_s, steady_s=steady_s, failed=failed), name=name)
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -11,11 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
-
-from ..newsroom.errors import StoreError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -85,20 +82,13 @@ def _far(place: Place) -> AbstractAsyncContextManager[Any]:
 
 def _near(place: Place) -> AbstractAsyncContextManager[Any]:
     from ..desk.desk import Desk
-    from ..store.embedded import Embedded
     from ..store.store import Store
 
     settings = replace(place.settings, store_timeout_s=WAIT_S)
-    if not settings.redis:
-        socket = Embedded(settings.data_dir).running()
-        if not socket:
-            raise StoreError("no store runs here")
-        # As a server of somebody else, which is asked and never started.
-        settings = replace(settings, redis=f"unix://{quote(socket)}", store_durable=True)
 
     @asynccontextmanager
     async def desk() -> AsyncIterator[Desk]:
-        async with aclosing(await Store.open(settings)) as store:
+        async with aclosing(await Store.open(settings, start=False)) as store:
             yield Desk(store)
 
     return desk()

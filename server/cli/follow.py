@@ -8,7 +8,7 @@ printed here.
 from __future__ import annotations
 
 import asyncio
-import random
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -18,92 +18,103 @@ import orjson
 
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError, StoreRightsError
-from ..newsroom.events import RESET, STORY_DELETED
+from ..newsroom.events import RESET, STORY_DELETED, read_event
+from ..store.channels import Patience
 from ..store.store import Store
+from ..tasks import Backoff, end
 
-CHECK_S = 2.0  # of silence, then the log's top is read: a channel may be deaf without a word
+CHECK_S = 2.0  # of silence, then the log's top is read: a second path, should a message have been lost
 SILENT_S = 60.0  # PROTOCOL: a server says something every 25 s
-PAUSE_S = (0.5, 5.0)
+PAUSES_S = (1.0, 2.0, 4.0, 5.0)
 Notice = Callable[[str], None]
 Messages = AsyncGenerator[dict[str, Any], None]
 
 
-async def follow_store(store: Store, slug: str, position: Position | None, tell: Notice) -> Messages:
+async def follow_store(
+    store: Store, slug: str, position: Position | None, tell: Notice, *, patience: Patience | None = None
+) -> Messages:
     """From the store, through its channel; `tell` hears of broken links."""
-    failures = 0
+    backoff = Backoff(PAUSES_S)
     while True:
         try:
-            subscriber = store.link.subscriber()
-            try:
-                with store.link.ours(store.keys.channel(slug)):
-                    async with aclosing(_listen(store, subscriber, slug, position)) as messages:
-                        async for message in messages:
-                            failures = 0
-                            position = Position(message["epoch"], message["seq"])
-                            yield message
-                            if message["type"] == STORY_DELETED:
-                                return
-            finally:
-                await subscriber.aclose()
-                await subscriber.connection_pool.aclose()
+            async with aclosing(_listen(store, slug, position, patience)) as messages:
+                async for message in messages:
+                    backoff.reset()
+                    position = Position(message["epoch"], message["seq"])
+                    yield message
+                    if message["type"] == STORY_DELETED:
+                        return
         except StoreRightsError:
             raise  # waiting gives nobody a right
         except (StoreError, TimeoutError) as error:
-            failures += 1
-            await _pause(failures, f"the store is lost ({error or 'silence'}); trying again", tell)
+            if not backoff.failures:
+                tell(f"the store is lost ({error or 'silence'}); trying again")
+            await backoff.pause()
             await _revive(store)
 
 
-async def _listen(store: Store, subscriber: Any, slug: str, position: Position | None) -> Messages:
-    async with subscriber.pubsub() as channel:
-        await channel.subscribe(store.keys.channel(slug))
-        # Only what is published after the confirmation is heard, so the state is read after it.
-        await channel.get_message(timeout=store.settings.store_timeout_s)
-        found = await _missed(store, slug, position)
-        while True:
-            for message in found:
-                position = Position(message["epoch"], message["seq"])
-                yield message
-            heard = await _hear(channel)
-            if _is_next(heard, position):
-                found = [heard]
-            elif (await store.top([slug]))[0] != position:
-                found = await _missed(store, slug, position)
-            else:
-                found = []
+async def _listen(store: Store, slug: str, position: Position | None, patience: Patience | None) -> Messages:
+    """One hearing, to its end, which is an error."""
+    channel = store.keys.channel(slug)
+    async with store.channels.hear(channel, by=f"watch-{secrets.token_hex(8)}", patience=patience) as hearing:
+        said: asyncio.Queue[bytes] = asyncio.Queue()
+        listening = asyncio.create_task(hearing.listen(lambda _, message: said.put_nowait(message)))
+
+        def over(task: asyncio.Task[Any]) -> None:
+            if not task.cancelled():
+                task.exception()  # looked at, should nobody be there to raise it to
+            said.put_nowait(b"")
+
+        listening.add_done_callback(over)
+        try:
+            # Only what is published after the confirmation is heard, so the state is read after it.
+            found = await _missed(store, slug, position)
+            while True:
+                for message in found:
+                    position = Position(message["epoch"], message["seq"])
+                    yield message
+                event = await _next(said)
+                if listening.done():
+                    await listening  # raises why
+                if event and _follows(event, position):
+                    found = [event]
+                elif (await store.log.top([slug]))[0] != position:
+                    found = await _missed(store, slug, position)
+                else:
+                    found = []
+        finally:
+            await end([listening])
 
 
-async def _hear(channel: Any) -> dict[str, Any]:
-    """What the channel says; after a while of silence, or of something that is no message, an empty one."""
-    async with asyncio.timeout(CHECK_S + 5):
-        told = await channel.get_message(ignore_subscribe_messages=True, timeout=CHECK_S)
+async def _next(said: asyncio.Queue[bytes]) -> dict[str, Any] | None:
+    """The event that is said next; None after a while of silence, or for what is no event."""
     try:
-        heard = orjson.loads(told["data"]) if told else {}
-    except orjson.JSONDecodeError:
-        heard = {}
-    return heard if isinstance(heard, dict) else {}
+        async with asyncio.timeout(CHECK_S):
+            return read_event(await said.get())
+    except TimeoutError:
+        return None
 
 
-def _is_next(heard: dict[str, Any], position: Position | None) -> bool:
-    if not position or heard.get("type", RESET) == RESET:
+def _follows(event: dict[str, Any], position: Position | None) -> bool:
+    if not position or event["type"] == RESET:
         return False
-    return bool(heard["epoch"] == position.epoch and heard["seq"] == position.seq + 1)
+    return bool(event["epoch"] == position.epoch and event["seq"] == position.seq + 1)
 
 
 async def _missed(store: Store, slug: str, position: Position | None) -> list[dict[str, Any]]:
     """What came after a position: the events, or a snapshot."""
     if position:
-        events = await store.events(slug, position.epoch, position.seq)
+        events = await store.log.events(slug, position.epoch, position.seq)
         if events is not None:
             return events
     settings = store.settings
-    state = await store.load(slug, settings.backlog)
+    state = await store.reads.load(slug, settings.backlog)
     return [state.snapshot(settings.backlog, settings.snapshot_bytes)]
 
 
 async def _revive(store: Store) -> None:
     try:
-        await store.link.revive()
+        await store.server.revive()
     except StoppressError:
         return  # said again, with its reason, by the next attempt
 
@@ -114,7 +125,7 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
     base = "ws" + url.removeprefix("http")
-    failures = 0
+    backoff = Backoff(PAUSES_S)
     while True:
         query = f"?{urlencode({'epoch': position.epoch, 'seq': position.seq})}" if position else ""
         address = f"{base}/live/{quote(slug, safe='')}/ws{query}"
@@ -125,7 +136,7 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
                 while True:
                     async with asyncio.timeout(SILENT_S):
                         message: dict[str, Any] = orjson.loads(await socket.recv())
-                    failures = 0
+                    backoff.reset()
                     if message["type"] == "bye":
                         retry_s = message["retry_ms"] / 1000
                     for told in _events(message):
@@ -149,8 +160,9 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
         except (OSError, InvalidHandshake, EOFError) as error:
             # TimeoutError is an OSError: nothing heard for too long.
             why = f"{url} cannot be reached ({error or 'silence'})"
-        failures += 1
-        await _pause(failures, f"{why}; trying again", tell, retry_s)
+        if not backoff.failures:
+            tell(f"{why}; trying again")
+        await backoff.pause(retry_s)
 
 
 def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -165,11 +177,3 @@ def _gone(slug: str, code: int) -> StoppressError:
     if code in (404, 4404):
         return NotFoundError(f"there is no story {slug}")
     return GoneError(f"the story {slug} was deleted")
-
-
-async def _pause(failures: int, why: str, tell: Notice, retry_s: float = 0.0) -> None:
-    if failures == 1:
-        tell(why)
-    least, most = PAUSE_S
-    # Full jitter: those who lost the same server do not come back as one.
-    await asyncio.sleep(retry_s or random.uniform(0, min(most, least * 2**failures)))

@@ -93,10 +93,9 @@ class Place:
                 await far.aclose()
             return
         from ..desk.desk import Desk
-        from ..store.site_address import known
 
         async with self.store() as store:
-            self.server = await known(store)
+            self.server = await store.site_address.find()
             yield Desk(store, actor=local_user())
 
     @asynccontextmanager

@@ -24,7 +24,6 @@ from ..clock import now_ms
 from ..desk.desk import Desk
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError
 from ..settings import Settings
-from ..store.site_address import known
 from ..store.store import Store
 from ..transport.listening import ListenError, listen
 from ..transport.parts import parts_of
@@ -66,7 +65,7 @@ async def _run(settings: Settings, speed: float, open_browser: bool, echo: Calla
     store = await Store.open(settings)
     try:
         desk = Desk(store, actor="demo")
-        if not await asyncio.to_thread(_answers, await known(store)):
+        if not await asyncio.to_thread(_answers, await store.site_address.find()):
             await _clear(desk)
         slug = await _imported(desk)
         count = (await desk.story(slug))["post_count"]

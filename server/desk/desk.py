@@ -211,7 +211,7 @@ class Desk(Reading):
         async def decide() -> Change:
             post = await self._post(slug, id)
             _expected(f"post {id}", expect, post.version)
-            kept = [one.post for one in await self.store.revisions(slug, id) if one.post.status == "published"]
+            kept = [one.post for one in await self.store.reads.revisions(slug, id) if one.post.status == "published"]
             if post.status == "deleted" and not kept:
                 raise GoneError(f"post {id} was purged; nothing is left to restore")
             return rules.restore(post, kept[-1] if kept else post, self._clock())
@@ -222,7 +222,7 @@ class Desk(Reading):
         async def decide() -> Change | Committed:
             post = await self._post(slug, id)
             _expected(f"post {id}", expect, post.version)
-            old = await self.store.revision(slug, id, version)
+            old = await self.store.reads.revision(slug, id, version)
             if old.status != "published":
                 raise ConflictError(f"version {version} of post {id} is {old.status}; revert to a published version")
             return rules.revert(post, old, self._clock()) or await self._as_stored(slug, post)
@@ -285,7 +285,7 @@ class Desk(Reading):
         for _ in range(ROUNDS):
             decided = await decide()
             if isinstance(decided, Committed):
-                return await self._told(slug, await self.store.settle(slug, key, asked, decided))
+                return await self._told(slug, await self.store.changes.settle(slug, key, asked, decided))
             try:
                 return await self._commit(slug, decided, key, asked)
             except (StaleStoryError, VersionError):
@@ -293,7 +293,7 @@ class Desk(Reading):
         raise ConflictError(f"{slug} is being changed faster than this change can be decided; try it again")
 
     async def _commit(self, slug: str, change: Change, key: str, asked: str) -> Result:
-        done = await self.store.commit(slug, change, by=self.actor, key=key, fingerprint=asked)
+        done = await self.store.changes.commit(slug, change, by=self.actor, key=key, fingerprint=asked)
         return await self._told(slug, done)
 
     async def _answer(self, slug: str, key: str, asked: str) -> Result | None:
@@ -302,7 +302,7 @@ class Desk(Reading):
             return None
         if not KEY.fullmatch(key):
             raise InvalidError("Idempotency-Key", "must be 1 to 128 visible ASCII characters without spaces")
-        replay = await self.store.answer(slug, key, asked)
+        replay = await self.store.changes.answer(slug, key, asked)
         return await self._told(slug, replay) if replay else None
 
     async def _told(self, slug: str, done: Committed) -> Result:

@@ -20,9 +20,9 @@ GUESSES = 3
 async def no_story(store: Store, slug: str, detail: str = "") -> NotFoundError:
     """The error for a story that is not there; `detail`: its sentence, if it is another one than that."""
     detail = detail or f"there is no story {slug}"
-    for name in close(slug, sorted(await store.slugs())):
+    for name in close(slug, sorted(await store.index.slugs())):
         try:
-            await store.story(name)
+            await store.reads.story(name)
         except (GoneError, NotFoundError):
             continue
         return _error(detail, name)
@@ -31,7 +31,7 @@ async def no_story(store: Store, slug: str, detail: str = "") -> NotFoundError:
 
 async def no_post(store: Store, slug: str, id: str) -> NotFoundError:
     """The error for a post that is not there."""
-    newest, _ = await store.page(slug, "", POSTS)
+    newest, _ = await store.reads.page(slug, "", POSTS)
     return _error(f"there is no post {id} in {slug}", *close(id, [post.id for post in newest]))
 
 

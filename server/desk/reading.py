@@ -26,7 +26,7 @@ class Reading:
 
     async def stories(self) -> list[dict[str, Any]]:
         """Live ones first, then by when they last changed."""
-        return in_order([story_view(held.story, held.totals) for held in await self.store.stories()])
+        return in_order([story_view(held.story, held.totals) for held in await self.store.reads.stories()])
 
     async def story(self, slug: str) -> dict[str, Any]:
         held = await self._story(slug)
@@ -37,7 +37,7 @@ class Reading:
         if not 1 <= limit <= PAGE_POSTS_MAX:
             raise InvalidError("limit", f"must be 1 to {PAGE_POSTS_MAX}")
         await self._story(slug)
-        posts, has_more = await self.store.page(slug, before, limit)
+        posts, has_more = await self.store.reads.page(slug, before, limit)
         return {"posts": [full_post(slug, post) for post in posts], "has_more": has_more}
 
     async def post(self, slug: str, id: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Reading:
     async def revisions(self, slug: str, id: str) -> list[dict[str, Any]]:
         """Every version that is kept, oldest first, each with `changed_by` and `changed_at` ("" = not known)."""
         await self._post(slug, id)
-        kept = await self.store.revisions(slug, id)
+        kept = await self.store.reads.revisions(slug, id)
         return [
             {**full_post(slug, one.post), "changed_by": one.changed_by, "changed_at": one.changed_at} for one in kept
         ]
@@ -58,7 +58,7 @@ class Reading:
     async def _story(self, slug: str) -> StoredStory:
         check_slug("slug", slug)
         try:
-            return await self.store.story(slug)
+            return await self.store.reads.story(slug)
         except NotFoundError:
             raise await guess.no_story(self.store, slug) from None
 
@@ -68,7 +68,7 @@ class Reading:
         check_post_id("id", id)
         check_slug("slug", slug)
         try:
-            return await self.store.post(slug, id)
+            return await self.store.reads.post(slug, id)
         except NotFoundError:
             await self._story(slug)  # an unknown or deleted story is the better answer
             raise await guess.no_post(self.store, slug, id) from None

@@ -77,7 +77,7 @@ class Tokens:
         token = MARK + secrets.token_urlsafe(32)
         hashed = _sha256(token)
         grant = Grant(hashed[:12], name, role, story, format_time(self._clock()))
-        await self._store.put_token(hashed, orjson.dumps(grant.view()))
+        await self._store.tokens.put(hashed, orjson.dumps(grant.view()))
         return token, grant
 
     async def find(self, token: str) -> Grant | None:
@@ -85,12 +85,12 @@ class Tokens:
         if not _TOKEN.fullmatch(token):
             return None
         # Looked up by its hash, so how long it takes says nothing about a token.
-        held = await self._store.get_token(_sha256(token))
+        held = await self._store.tokens.get(_sha256(token))
         return Grant(**orjson.loads(held)) if held else None
 
     async def list(self) -> list[Grant]:
         """All that stand, oldest first."""
-        held = (await self._store.list_tokens()).values()
+        held = (await self._store.tokens.all()).values()
         return sorted((Grant(**orjson.loads(record)) for record in held), key=lambda grant: (grant.created, grant.id))
 
     async def named(self, id_or_name: str) -> Grant:
@@ -100,11 +100,11 @@ class Tokens:
     async def revoke(self, id_or_name: str) -> Grant:
         """From now on nobody gets in with it; its open sockets close within seconds."""
         hashed, grant = await self._named(id_or_name)
-        await self._store.revoke_token(hashed)
+        await self._store.tokens.remove(hashed)
         return grant
 
     async def _named(self, id_or_name: str) -> tuple[str, Grant]:
-        for hashed, record in (await self._store.list_tokens()).items():
+        for hashed, record in (await self._store.tokens.all()).items():
             grant = Grant(**orjson.loads(record))
             if id_or_name in (grant.id, grant.name):
                 return hashed, grant

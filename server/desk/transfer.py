@@ -48,13 +48,13 @@ async def export(store: Store, slug: str) -> AsyncIterator[bytes]:
     """
     lines: list[bytes] = []
     for _ in range(ATTEMPTS):
-        held = await store.story(slug)
+        held = await store.reads.story(slug)
         totals = msgspec.to_builtins(held.totals)
         totals.pop("listed_count")
         lines = [orjson.dumps({"story": {**msgspec.to_builtins(held.story), **totals}}) + b"\n"]
         async for post in _walk(store, slug):
             lines.append(orjson.dumps(msgspec.to_builtins(post)) + b"\n")
-        if (await store.top([slug]))[0] == (held.epoch, held.seq):
+        if (await store.log.top([slug]))[0] == (held.epoch, held.seq):
             break
     for line in lines:
         yield line
@@ -63,7 +63,7 @@ async def export(store: Store, slug: str) -> AsyncIterator[bytes]:
 async def _walk(store: Store, slug: str) -> AsyncIterator[Post]:
     before, has_more = "", True
     while has_more:
-        posts, has_more = await store.page(slug, before, PAGE_POSTS)
+        posts, has_more = await store.reads.page(slug, before, PAGE_POSTS)
         for post in posts:
             yield post
         if not posts:
@@ -105,7 +105,7 @@ async def import_(
     if held and head:
         _same_story(held.story, head.story)
     _past(head, entries, format_time(now))
-    known = await store.imported(slug, [entry.post.id for entry in entries]) if held else {}
+    known = await store.reads.imported(slug, [entry.post.id for entry in entries]) if held else {}
     new = await asyncio.to_thread(_not_stored, entries, known)
     taken = {parse_time(post.sort_time): post.id async for post in _walk(store, slug)} if held else {}
     await asyncio.to_thread(place, entries, now, taken)
@@ -211,7 +211,9 @@ async def _store_all(
         now_totals = totals if last else msgspec.structs.replace(totals, pinned_post_id=was.pinned_post_id)
         posts = [entry.post for entry in batch]
         try:
-            await store.import_batch(slug, story, now_totals, posts, [entry.created for entry in batch], last, by)
+            await store.changes.import_batch(
+                slug, story, now_totals, posts, [entry.created for entry in batch], last, by
+            )
         except StoreError as error:
             if not done:
                 raise
@@ -238,7 +240,7 @@ def _batches(entries: list[Entry]) -> list[list[Entry]]:
 
 async def _stored_story(store: Store, slug: str) -> StoredStory | None:
     try:
-        return await store.story(slug)
+        return await store.reads.story(slug)
     except GoneError:
         raise GoneError(f"story {slug!r} was deleted and a slug never returns: import under another slug") from None
     except NotFoundError:

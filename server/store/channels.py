@@ -1,8 +1,9 @@
-"""Subscription: one hearing of the stories' channels, which ends with an error rather than with silence.
+"""Channels: the one way to hear what is said in the store, and the one way to say it.
 
-redis-py reconnects and subscribes again by itself, and what was published meanwhile is gone; the only trace is a
+The driver reconnects and subscribes again by itself, and what was published meanwhile is gone; the only trace is a
 second confirmation. A link that swallows everything raises nothing at all, and health checks do not notice (redis-py
-#2417). So a subscription is thrown away at its first trouble, and a probe is sent through a channel of our own.
+#2417). So a hearing is confirmed before it counts, probed while it is silent, and ended by an error at its first
+trouble; it never goes on by itself. Knows nothing of what messages mean.
 """
 
 from __future__ import annotations
@@ -10,89 +11,108 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from redis.asyncio.client import PubSub
 
 from ..newsroom.errors import StoreError
-from .store import Store
+from .calls import Calls
+from .explanations import Explanations
+from .keys import Keys
+from .server import Server
 
 SLICE = 64  # messages handled before others get the loop
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a worker makes sure that it hears its store, and how long it trusts."""
+class Patience:
+    """How long a hearing is trusted."""
 
     tick_s: float = 0.5
     probe_s: float = 2.0  # of silence before a probe
-    deaf_s: float = 5.0  # of silence, probes sent, before the subscription counts as lost
-    top_s: float = 5.0  # between looks at the logs' tops: a second path, should a message have been lost
-    blind_s: float = 15.0  # without such a look that came to its end, before the worker is not to be trusted
+    deaf_s: float = 5.0  # of silence, probes sent, before it counts as lost
 
 
 class DeafError(StoreError):
-    """The subscription is no longer to be trusted."""
+    """The hearing is no longer to be trusted."""
 
 
-@contextlib.asynccontextmanager
-async def subscribed(store: Store, probe: str, timeout_s: float, pace: Pace) -> AsyncIterator[Subscription]:
-    """A confirmed subscription to every story's channel and to the channel `probe`; StoreError when it breaks."""
-    client = store.link.subscriber()
-    pubsub = client.pubsub()
-    try:
-        made = Subscription(store, pubsub, probe, pace)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await made.confirm(pubsub.psubscribe, store.keys.channels)
-                await made.confirm(pubsub.subscribe, probe)
-        except TimeoutError:
-            raise DeafError(f"{store.link.place} did not confirm the subscription within {timeout_s:g} s") from None
-        with store.link.ours():
-            yield made
-    finally:
-        for close in (pubsub.aclose, client.aclose, client.connection_pool.aclose):
-            with contextlib.suppress(Exception):  # it is thrown away, whatever it says
-                await close()
+class Channels:
+    """`timeout_s`: within it the server must confirm."""
+
+    def __init__(self, server: Server, calls: Calls, keys: Keys, explanations: Explanations, timeout_s: float) -> None:
+        self._server = server
+        self._calls = calls
+        self._keys = keys
+        self._explanations = explanations
+        self._timeout_s = timeout_s
+
+    @contextlib.asynccontextmanager
+    async def hear(self, channel: str, *, by: str, patience: Patience | None = None) -> AsyncIterator[Hearing]:
+        """A confirmed hearing of `channel`: what is said on it from now on reaches `listen`. StoreError when it breaks.
+
+        `channel`: one of `Keys`. `by`: who hears, like nobody else; names the channel of its probes.
+        """
+        async with self._server.hearer() as pubsub:
+            hearing = Hearing(pubsub, self._calls, self._keys.probe(by), patience or Patience())
+            subscribe = pubsub.psubscribe if channel == self._keys.all_stories else pubsub.subscribe
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    for ask, name in ((subscribe, channel), (pubsub.subscribe, hearing.probe)):
+                        with self._explanations.ours(name):
+                            await hearing.confirm(ask, name)
+            except TimeoutError:
+                raise DeafError(
+                    f"{self._server.place} did not confirm the subscription within {self._timeout_s:g} s"
+                ) from None
+            with self._explanations.ours():
+                yield hearing
+
+    async def say(self, channel: str, message: bytes) -> None:
+        """To all who hear `channel` now. Not repeated: StoreError at once, and then nobody knows who heard it."""
+        await self._calls.once("PUBLISH", channel, message)
 
 
-class Subscription:
-    """What is heard from the first confirmation on."""
+class Hearing:
+    """What is heard from the confirmation on. `heard_at`: when that was last, in seconds since 1970."""
 
-    def __init__(self, store: Store, pubsub: PubSub, probe: str, pace: Pace) -> None:
-        self._store = store
+    def __init__(self, pubsub: PubSub, calls: Calls, probe: str, patience: Patience) -> None:
+        self.probe = probe
+        self.heard_at = time.time()
         self._pubsub = pubsub
-        self._probe = probe
-        self._pace = pace
+        self._calls = calls
+        self._patience = patience
         self._early: list[tuple[str, bytes]] = []  # before the confirmations
         self._quiet = 0  # ticks since something was heard
         self._unsent = ""  # why the last probe did not go out
 
     async def confirm(self, subscribe: Callable[[str], Awaitable[None]], channel: str) -> None:
         """Subscribing only sends: nothing is sure to be heard before the answer."""
-        with self._store.link.ours(channel):
-            await subscribe(channel)
-            while True:
-                message = await self._pubsub.get_message(timeout=self._pace.tick_s)
-                if message is None:
-                    continue
-                if message["type"] not in ("pmessage", "message"):
-                    return
-                self._early.append((message["channel"].decode(errors="replace"), message["data"]))
+        await subscribe(channel)
+        while True:
+            message = await self._pubsub.get_message(timeout=self._patience.tick_s)
+            if message is None:
+                continue
+            if message["type"] not in ("pmessage", "message"):
+                self.heard_at = time.time()
+                return
+            if (name := message["channel"].decode(errors="replace")) != self.probe:
+                self._early.append((name, message["data"]))
 
-    async def listen(self, handle: Callable[[str, bytes], None]) -> NoReturn:
-        """Give each (channel, payload) to `handle`; ends with an error when it cannot go on."""
-        for channel, data in self._early:
-            handle(channel, data)
+    async def listen(self, handle: Callable[[str, bytes], object]) -> NoReturn:
+        """Give each (channel, message) to `handle`; ends with an error when it cannot go on."""
+        for channel, message in self._early:
+            handle(channel, message)
         loop = asyncio.get_running_loop()
         try:
             # One deadline, drawn in when nothing is heard: one for each message was a tenth of what an event costs.
-            async with asyncio.timeout(None) as patience:
+            async with asyncio.timeout(None) as deadline:
 
                 def end(_: object) -> None:
-                    patience.reschedule(loop.time())
+                    deadline.reschedule(loop.time())
 
                 watch = asyncio.create_task(self._watch())
                 watch.add_done_callback(end)  # whatever ends it: who listens unwatched may be deaf and never know
@@ -103,16 +123,19 @@ class Subscription:
                     watch.cancel()
         except TimeoutError:
             why = f"; the probe could not be sent: {self._unsent}" if self._unsent else ", not even the probe"
-            raise DeafError(f"nothing heard for {self._pace.deaf_s:.1f} s{why}") from None
+            raise DeafError(f"nothing heard for {self._patience.deaf_s:.1f} s{why}") from None
 
-    async def _hear(self, handle: Callable[[str, bytes], None]) -> NoReturn:
-        line = self._pubsub.connection
+    async def _hear(self, handle: Callable[[str, bytes], object]) -> NoReturn:
+        connection: Any = self._pubsub.connection
         count = 0
         while True:
             # Past PubSub, which would subscribe again behind our back; it also takes 40 µs an event.
-            _kind, *_, channel, data = await line.read_response(timeout=math.inf)
+            _kind, *_, channel, message = await connection.read_response(timeout=math.inf)
             self._quiet = 0
-            handle(channel.decode(errors="replace"), data)
+            self.heard_at = time.time()
+            name = channel.decode(errors="replace")
+            if name != self.probe:
+                handle(name, message)
             count += 1
             if count % SLICE == 0:
                 await asyncio.sleep(0)
@@ -122,12 +145,13 @@ class Subscription:
 
         Counts its own ticks: a process that was suspended has not listened, which is not the same as hearing nothing.
         """
+        patience = self._patience
         sending: asyncio.Task[None] | None = None
         try:
-            while self._quiet * self._pace.tick_s < self._pace.deaf_s:
-                await asyncio.sleep(self._pace.tick_s)
+            while self._quiet * patience.tick_s < patience.deaf_s:
+                await asyncio.sleep(patience.tick_s)
                 self._quiet += 1
-                if self._quiet % round(self._pace.probe_s / self._pace.tick_s) == 0:
+                if self._quiet % round(patience.probe_s / patience.tick_s) == 0:
                     sending = asyncio.create_task(self._send_probe())
         finally:
             if sending:
@@ -136,6 +160,6 @@ class Subscription:
     async def _send_probe(self) -> None:
         self._unsent = ""
         try:
-            await self._store.once("publish", self._probe, b"?")
+            await self._calls.once("PUBLISH", self.probe, b"?")
         except StoreError as error:
             self._unsent = error.detail

@@ -1,4 +1,4 @@
-"""Faults: the one place where the driver's exceptions are told apart.
+"""Faults: the one place where the driver's exceptions are told apart. What people are told is in `explanations.py`.
 
 Whatever a call on a connection raises is one of these, and there are no others:
 
@@ -17,7 +17,14 @@ import re
 from typing import Any
 
 from redis.asyncio import Connection
-from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadingError, NoPermissionError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as LinkError
 from redis.exceptions import TimeoutError as LateError
 
@@ -97,7 +104,7 @@ def began_to_write(error: ResponseError) -> bool:
     return str(error).startswith("HALFWAY ")
 
 
-def missing_right(error: ResponseError, key: str = "") -> str:
+def missing_right(error: RedisError, key: str = "") -> str:
     """The right that the server's user lacks, as its ACL would grant it; "" if the error is of another kind.
 
     `key`: the key or channel that the refused command named; the server does not say it.

@@ -2,8 +2,11 @@
 
 Run by path in a process of its own (`python janitor.py DIRECTORY GRACE_S FD`), because the last user has left by then.
 FD is a connection to the server: by it the server can be told even when its directory has been removed meanwhile.
-Standard library only, and nothing of this package: it must start in a few milliseconds and outlive upgrades.
+Standard library only, and nothing of this package: it must start in a few milliseconds and outlive upgrades. Owns the
+end of a server, never its beginning (`embedded.py`).
 """
+
+from __future__ import annotations
 
 import fcntl
 import os
@@ -11,10 +14,14 @@ import socket
 import sys
 import time
 
+TYPE_CHECKING = False  # importing `typing` for it would take longer than all the rest
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
 SHUTDOWN_S = 30.0  # a server that has not gone by then is busy or frozen: left to whoever comes next
 
 
-def connect(path):
+def connect(path: str) -> socket.socket | None:
     """A connection to the server, or None. By relative path: a socket's address holds about 100 bytes."""
     link = socket.socket(socket.AF_UNIX)
     link.settimeout(5)
@@ -26,7 +33,7 @@ def connect(path):
     return link
 
 
-def locked(file):
+def locked(file: FileDescriptorLike) -> bool:
     """Take `file`'s lock alone, without waiting; False when somebody holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +42,7 @@ def locked(file):
     return True
 
 
-def shut_down(link, socket_path):
+def shut_down(link: socket.socket | None, socket_path: str) -> None:
     """Ask until the server has gone: it refuses while it writes its first file, and says so."""
     deadline = time.monotonic() + SHUTDOWN_S
     if link:
@@ -58,7 +65,7 @@ def shut_down(link, socket_path):
         time.sleep(0.2)
 
 
-def main(directory, grace_s, link):
+def main(directory: str, grace_s: float, link: socket.socket | None) -> None:
     try:
         os.chdir(directory)
         # Opened, never made: the directory may be on its way out.

@@ -1,7 +1,8 @@
 """Relay: carries every change from the store to this worker's hub, and knows when it cannot.
 
 Subscribe first, then read the state, then drop the overlap by seq. A hole, a new epoch, a reconnect or a missed probe
-all take one path, `repair`: read the gap from the log, else load the state anew.
+all take one path, `repair`: read the gap from the log, else load the state anew. Never writes to the store, and never
+to a reader.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import orjson
 
+from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.position import Position
@@ -23,8 +25,9 @@ from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreErr
 from ..newsroom.events import RESET, read_event
 from ..newsroom.fields import SLUG
 from ..settings import Settings
+from ..single_flight import SingleFlight
 from ..tasks import Ticks, end, keep
-from .channels import DeafError, Pace, subscribed
+from .channels import DeafError, Patience
 from .repairs import Repairs
 from .store import Store, UnreadableError
 
@@ -36,12 +39,31 @@ UNKNOWN_S = 3.0  # an unknown slug is not looked up again for so long
 UNKNOWN_SLUGS = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Pace(Patience):
+    """How often a worker makes sure that it hears its store, and how long it trusts."""
+
+    top_s: float = 5.0  # between looks at the logs' tops: a second path, should a message have been lost
+    blind_s: float = 15.0  # without such a look that came to its end, before the worker is not to be trusted
+
+
 class Relay:
     """`worker_id` names this worker's probe channel. `deaf_since`: milliseconds since 1970 from which on the store
     was not heard; None = it is heard. `heard`: set when the first subscription stands.
+
+    What a test would want otherwise is given: `pace`, `timer` (seconds that only grow), and the parts of `store`.
     """
 
-    def __init__(self, store: Store, hub: Hub, settings: Settings, worker_id: str, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        settings: Settings,
+        worker_id: str,
+        *,
+        pace: Pace | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.store = store
         self.hub = hub
         self.deaf_since: int | None = None
@@ -51,24 +73,23 @@ class Relay:
         self._blind = Ticks(self._pace.tick_s)  # since the last look at the tops that came to its end
         self._keep = 2 * settings.backlog
         self._idle_s = settings.idle_story_s
-        self._timeout_s = settings.store_timeout_s
-        self._probe = f"{settings.prefix}:probe:{worker_id}"
-        self._loading: dict[str, asyncio.Task[Feed]] = {}
+        self._worker = worker_id
+        self._timer = timer
+        self._loads: SingleFlight[str, Feed] = SingleFlight(_failed)
+        self._refills: SingleFlight[str, None] = SingleFlight(_failed)
+        self._recalls: SingleFlight[str, None] = SingleFlight(_failed)
         self._overtaken: set[str] = set()  # stories being loaded that were told of meanwhile
         self._repairs = Repairs(store, hub, self._keep)
         self._unknown: dict[str, tuple[float, StoppressError]] = {}
         self._used: dict[str, float] = {}
-        self._refills: dict[str, asyncio.Task[None]] = {}
-        self._recalls: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._heard_at = time.time()
+        self._heard_at_ms = now_ms()
         hub.on_short = self._short
 
     # What transports and pages ask
 
     def at_hand(self, slug: str) -> Feed | None:
         """The story's feed if it is here whole: nothing need be waited for. GoneError."""
-        self._used[slug] = time.monotonic()
+        self._used[slug] = self._timer()
         feed = self.hub.feeds.get(slug)
         if feed is None or feed.short:
             return None
@@ -78,18 +99,15 @@ class Relay:
 
     async def ensure(self, slug: str) -> Feed:
         """The story's feed, loaded if need be; joining a loaded one reads nothing. NotFoundError, GoneError."""
-        self._used[slug] = time.monotonic()
+        self._used[slug] = self._timer()
         feed = self.hub.feeds.get(slug)
         if feed is None:
             self._refuse_unknown(slug)
-            if slug not in self._loading:
-                self._loading[slug] = self._spawn(self._load(slug))
-            # Shielded: who gives up waiting must not take the story from the others.
-            feed = await asyncio.shield(self._loading[slug])
+            feed = await self._loads.join(slug, lambda: self._load(slug))
         elif feed.short:
             with contextlib.suppress(StoreError, TimeoutError):  # better a short page than none
                 async with asyncio.timeout(AHEAD_S):
-                    await asyncio.shield(self._short(slug))
+                    await self._refills.join(slug, lambda: self._refill(slug))
         if feed.deleted:
             raise GoneError(f"the story {slug} was deleted")
         return feed
@@ -121,16 +139,13 @@ class Relay:
         feed = self.hub.feeds.get(slug)
         if feed is None or feed.is_recalled:
             return
-        if slug not in self._recalls:
-            self._recalls[slug] = self._spawn(self._recall(slug, feed))
-            self._recalls[slug].add_done_callback(lambda _: self._recalls.pop(slug))
         with contextlib.suppress(StoreError, TimeoutError):  # then it gets a snapshot
             async with asyncio.timeout(AHEAD_S):
-                await asyncio.shield(self._recalls[slug])
+                await self._recalls.join(slug, lambda: self._recall(slug, feed))
 
     async def _recall(self, slug: str, feed: Feed) -> None:
         with contextlib.suppress(NotFoundError, GoneError):
-            events = await self.store.recent(slug, feed.epoch, feed.floor)
+            events = await self.store.log.recent(slug, feed.epoch, feed.floor)
             feed.recall([(event, orjson.dumps(event)) for event in events])
 
     def trouble(self, *, stale_ok: bool = False) -> str:
@@ -141,7 +156,7 @@ class Relay:
         if stale_ok:
             return ""
         if self.hub.stale_since is not None:
-            seconds = time.time() - self.hub.stale_since / 1000
+            seconds = (now_ms() - self.hub.stale_since) / 1000
             return f"deaf: the store has not been heard for {seconds:.0f} s{why}; the last known state is served"
         if self._blind.seconds >= self._pace.blind_s:
             return (
@@ -162,21 +177,25 @@ class Relay:
         try:
             await asyncio.wait(tasks)
         finally:
-            await end((*tasks, *self._tasks, *self._repairs.tasks.values()))
+            await end(tasks)
+            for flights in (self._loads, self._refills, self._recalls, self._repairs.flights):
+                await flights.aclose()
 
     async def _listen(self) -> None:
-        """One subscription, from its first confirmation to its end, which is always an exception."""
-        async with subscribed(self.store, self._probe, self._timeout_s, self._pace) as subscription:
+        """One hearing of all stories, from its confirmation to its end, which is always an exception."""
+        every = self.store.keys.all_stories
+        async with self.store.channels.hear(every, by=self._worker, patience=self._pace) as hearing:
             # From here on nothing is missed; what was missed before is read now.
             if not self.heard.is_set():
                 self._blind.reset()
                 self.heard.set()
-            self._heard_at = time.time()
-            resync = self._spawn(self._resync())
+            resync = asyncio.create_task(self._resync())
+            resync.add_done_callback(_look)
             try:
-                await subscription.listen(self._hear)
+                await hearing.listen(self._hear)
             finally:
-                resync.cancel()
+                self._heard_at_ms = round(hearing.heard_at * 1000)
+                await end([resync])
 
     async def _lose(self, error: Exception, failures: int) -> None:
         """The subscription ended. One break that heals at once is not worth a word to readers."""
@@ -185,20 +204,20 @@ class Relay:
         if failures or isinstance(error, DeafError) or not self.heard.is_set():
             self._deafen(error)
         try:
-            await self.store.link.revive()
+            await self.store.server.revive()
         except Exception as still:  # most likely a StoreError: it is still away
             self._deafen(still)
 
     def _deafen(self, error: Exception) -> None:
         self._blame(error)
         if self.deaf_since is None:
-            self.deaf_since = round(self._heard_at * 1000)
+            self.deaf_since = self._heard_at_ms
             self.hub.stale(self.deaf_since)
             log.warning("the store is not heard: %s", error)
 
     def _blame(self, error: Exception) -> None:
         """Anybody may ask why, so addresses and paths are left out."""
-        self._why = self.store.link.anonymous(str(error) or type(error).__name__)
+        self._why = self.store.server.anonymous(str(error) or type(error).__name__)
 
     async def _resync(self) -> None:
         if repairs := [self.repair(slug) for slug in list(self.hub.feeds)]:
@@ -213,13 +232,9 @@ class Relay:
     # Messages
 
     def _hear(self, channel: str, data: bytes) -> None:
-        self._heard_at = time.time()
-        if channel != self._probe:
-            self._handle(self.store.keys.slug(channel), data)
-
-    def _handle(self, slug: str, data: bytes) -> None:
+        slug = self.store.keys.slug(channel)
         self._unknown.pop(slug, None)
-        if slug in self._loading:
+        if slug in self._loads:
             self._overtaken.add(slug)
         feed = self.hub.feeds.get(slug)
         if feed is None:
@@ -237,18 +252,17 @@ class Relay:
 
     async def _load(self, slug: str) -> Feed:
         try:
-            state = await self.store.load(slug, self._keep)
+            state = await self.store.reads.load(slug, self._keep)
             feed = self.hub.add(slug, state)
         except (NotFoundError, GoneError) as error:
             if slug not in self._overtaken:
                 while len(self._unknown) >= UNKNOWN_SLUGS:
                     del self._unknown[next(iter(self._unknown))]
-                self._unknown[slug] = (time.monotonic() + UNKNOWN_S, error)
+                self._unknown[slug] = (self._timer() + UNKNOWN_S, error)
             raise
         finally:
             overtaken = slug in self._overtaken
             self._overtaken.discard(slug)
-            del self._loading[slug]
         if overtaken:
             self.repair(slug)
         return feed
@@ -258,7 +272,7 @@ class Relay:
             raise NotFoundError("there is no such story")
         until, error = self._unknown.get(slug, (0.0, None))
         if error is not None:
-            if time.monotonic() < until:
+            if self._timer() < until:
                 raise error.with_traceback(None)
             del self._unknown[slug]
 
@@ -266,23 +280,19 @@ class Relay:
         """Bring a loaded story up to the log's top."""
         return self._repairs.start(slug)
 
-    def _short(self, slug: str) -> asyncio.Task[None]:
-        """Deletions ate into what is held: read more, once for all who ask; readers notice nothing."""
-        if slug not in self._refills:
-            self._refills[slug] = self._spawn(self._refill(slug))
-        return self._refills[slug]
+    def _short(self, slug: str) -> None:
+        self._refills.start(slug, lambda: self._refill(slug))
 
     async def _refill(self, slug: str) -> None:
+        """Deletions ate into what the feed holds: read more; readers notice nothing."""
         feed = self.hub.feeds.get(slug)
         try:
             if feed is None or not feed.short:
                 return
-            state = await self.store.load(slug, self._keep)
+            state = await self.store.reads.load(slug, self._keep)
         except (NotFoundError, GoneError):
             self.repair(slug)
             return
-        finally:
-            del self._refills[slug]
         if self.hub.feeds.get(slug) is feed and not feed.refill(state):
             self.repair(slug)
 
@@ -297,7 +307,7 @@ class Relay:
             self._let_go()
             try:
                 if not is_in_order:
-                    await self.store.repair_index()
+                    await self.store.index.repair()
                     is_in_order = True
                 await self.check_tops()
             except StoppressError as error:  # away, or it refuses: red if it lasts
@@ -308,7 +318,7 @@ class Relay:
     async def check_tops(self) -> None:
         """Repair every loaded story whose log has another top than its feed, or none that can be read."""
         before = {slug: feed.position for slug, feed in self.hub.feeds.items()}
-        for slug, top in zip(before, await self.store.top(list(before)), strict=True):
+        for slug, top in zip(before, await self.store.log.top(list(before)), strict=True):
             feed = self.hub.feeds.get(slug)
             if feed is None:
                 continue
@@ -319,22 +329,23 @@ class Relay:
                 self.repair(slug)
 
     def _let_go(self) -> None:
-        now = time.monotonic()
+        now = self._timer()
         for slug, feed in list(self.hub.feeds.items()):
-            if feed.readers or slug in self._repairs.tasks:
+            if feed.readers or slug in self._repairs.flights:
                 self._used[slug] = now
             elif now - self._used.get(slug, 0) > self._idle_s and self.hub.drop(slug):
                 self._used.pop(slug, None)
-        for slug in self._used.keys() - self.hub.feeds.keys() - self._loading.keys():
-            del self._used[slug]
+        for slug in self._used.keys() - self.hub.feeds.keys():
+            if slug not in self._loads:
+                del self._used[slug]
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) and not isinstance(error, StoppressError):
-            log.error("a task of the relay failed", exc_info=error)
+def _look(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _failed(error)
+
+
+def _failed(error: BaseException) -> None:
+    """Whoever waits is told too, but it may be that nobody does."""
+    if not isinstance(error, StoppressError):
+        log.error("a task of the relay failed", exc_info=error)

@@ -1,6 +1,7 @@
 """Repairs: bring a story that a hub holds up to the log's top, by the gap from the log or by its state anew.
 
-Whatever is wrong with one story stays with that story: its last state is served, and the others live on.
+Whatever is wrong with one story stays with that story: its last state is served, and the others live on. Never decides
+when a story is to be repaired: the relay does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.state import StoryState
 from ..newsroom.errors import NotFoundError, StoppressError
+from ..single_flight import SingleFlight
 from ..tasks import Backoff
 from .store import Store, StoryGoneError, UnreadableError
 
@@ -24,10 +26,10 @@ AT_A_TIME = 8  # stories are read: after a break all of them ask at once
 
 
 class Repairs:
-    """`keep`: posts that a feed holds. `tasks`: the repairs under way, by story."""
+    """`keep`: posts that a feed holds. `flights`: the repairs under way, by story."""
 
     def __init__(self, store: Store, hub: Hub, keep: int) -> None:
-        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.flights: SingleFlight[str, None] = SingleFlight()
         self._store = store
         self._hub = hub
         self._keep = keep
@@ -37,12 +39,9 @@ class Repairs:
 
     def start(self, slug: str) -> asyncio.Task[None]:
         """Bring a loaded story up to the log's top; one at a time, what comes meanwhile is read in a second round."""
-        task = self.tasks.get(slug)
-        if task is None:
-            task = self.tasks[slug] = asyncio.create_task(self._repair(slug), name=f"repairing {slug}")
-        else:
+        if slug in self.flights:
             self._again.add(slug)
-        return task
+        return self.flights.start(slug, lambda: self._repair(slug))
 
     async def _repair(self, slug: str) -> None:
         backoff = Backoff()
@@ -67,7 +66,6 @@ class Repairs:
                 if slug not in self._again:
                     return
         finally:
-            del self.tasks[slug]
             self._again.discard(slug)
 
     def _give_up(self, slug: str, error: Exception) -> None:
@@ -81,15 +79,15 @@ class Repairs:
     async def _mend(self, slug: str, feed: Feed) -> None:
         position = feed.position
         try:
-            events = await self._store.events(slug, position.epoch, position.seq)
+            events = await self._store.log.events(slug, position.epoch, position.seq)
             if events is not None:
                 self._catch_up(slug, feed, events)
                 return
-            state = await self._store.load(slug, self._keep)
+            state = await self._store.reads.load(slug, self._keep)
             if state.epoch == position.epoch and state.seq < position.seq:
                 # We hold events that the log does not: it lost them and will give their numbers to others.
-                await self._store.renew(slug, position.epoch, force=True)
-                state = await self._store.load(slug, self._keep)
+                await self._store.log.renew(slug, position.epoch, force=True)
+                state = await self._store.reads.load(slug, self._keep)
         except StoryGoneError as gone:
             view = {**feed.state.story, "status": "deleted", "pinned_post_id": None}
             state = StoryState(gone.epoch, gone.seq, view, [], None, [], self._keep)

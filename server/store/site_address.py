@@ -1,7 +1,7 @@
-"""Whereabouts: the address of a server, left in the store for commands that tell people where a post is.
+"""Site address: where a server serves this store's readers, left for commands that tell people where a post is.
 
 Each machine has its own, by host name: 127.0.0.1 leads elsewhere on another one. It lasts seconds; who serves renews
-it.
+it. Never fails: without the store nobody is told an address.
 """
 
 from __future__ import annotations
@@ -10,25 +10,28 @@ import contextlib
 import socket
 
 from ..newsroom.errors import StoreError
-from .store import Store
+from .calls import Calls
+from .keys import Keys
 
 KEEP_S = 4  # three renewals missed
 
 
-async def announce(store: Store, address: str) -> None:
-    """Readers of this store are served at `address`; without effect while the store is away."""
-    with contextlib.suppress(StoreError):
-        await store.once("set", _key(store), address, ex=KEEP_S)
+class SiteAddress:
+    """That of this machine."""
 
+    def __init__(self, calls: Calls, keys: Keys) -> None:
+        self._calls = calls
+        self._key = keys.site_address(socket.gethostname())
 
-async def known(store: Store) -> str:
-    """Where a server of this machine serves this store's readers now; "" if none is known."""
-    with contextlib.suppress(StoreError):
-        held = (await store.once("get", _key(store)) or b"").decode(errors="replace")
-        if held.startswith(("http://", "https://")) and held.isprintable():
-            return held
-    return ""
+    async def announce(self, address: str) -> None:
+        """Readers are served at `address`; without effect while the store is away."""
+        with contextlib.suppress(StoreError):
+            await self._calls.once("SET", self._key, address, "EX", KEEP_S)
 
-
-def _key(store: Store) -> str:
-    return f"{store.settings.prefix}:server:{socket.gethostname()}"
+    async def find(self) -> str:
+        """Where they are served now; "" if that is not known."""
+        with contextlib.suppress(StoreError):
+            address = (await self._calls.once("GET", self._key) or b"").decode(errors="replace")
+            if address.startswith(("http://", "https://")) and address.isprintable():
+                return str(address)
+        return ""

@@ -112,7 +112,7 @@ class AllStories:
         Answers what else a client that asked must hear: which of its stories were deleted meanwhile.
         """
         try:
-            slugs = {stored.story.slug for stored in await self._store.stories()}
+            slugs = {stored.story.slug for stored in await self._store.reads.stories()}
         except StoppressError:
             slugs = set(self._hub.feeds)
         wanted = sorted(slugs | asked.keys())

@@ -91,7 +91,7 @@ class Feeds:
         known_at, gone = self._gone.pop(slug, (None, []))
         if known_at != position:
             with contextlib.suppress(StoreError):
-                gone = await self._store.deleted(slug)
+                gone = await self._store.reads.deleted(slug)
         self._gone[slug] = (position, gone)
         while len(self._gone) > STORIES:
             del self._gone[next(iter(self._gone))]

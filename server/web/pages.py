@@ -174,7 +174,7 @@ class Pages:
 
     async def _around(self, slug: str, id: str, newest: Shown) -> Shown:
         """A post that is not among the newest, with its neighbours."""
-        post = await self._store.post(slug, id)
+        post = await self._store.reads.post(slug, id)
         if post.status == "deleted":
             raise GoneError("This post was removed.")
         if post.status not in ("published", "withdrawn"):
@@ -196,7 +196,7 @@ class Pages:
         shown: list[dict[str, Any]] = []
         more = True
         while more and len(shown) < limit:
-            posts, more = await self._store.page(slug, id, min(STEP, limit - len(shown)))
+            posts, more = await self._store.reads.page(slug, id, min(STEP, limit - len(shown)))
             for post in posts:
                 told = public_post(slug, post)
                 room -= len(orjson.dumps(told))
@@ -211,7 +211,7 @@ class Pages:
         shown: list[dict[str, Any]] = []
         more = True
         while more:
-            posts, more = await self._store.newer(slug, id, STEP)
+            posts, more = await self._store.reads.newer(slug, id, STEP)
             for post in reversed(posts):
                 told = public_post(slug, post)
                 room -= len(orjson.dumps(told))
@@ -261,7 +261,7 @@ class Pages:
         read_at, stories = self._index
         if time.monotonic() - read_at > INDEX_S:
             try:
-                held = await self._store.stories()
+                held = await self._store.reads.stories()
             except StoppressError:
                 if not stories:
                     raise

@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
-from redis.exceptions import RedisError
 
 from ..clock import now_ms
 from ..hub.health import TOGETHER_MS, health, joined
@@ -29,7 +28,7 @@ from ..hub.stats import Histogram
 from ..hub.tally import Burst
 from ..newsroom.errors import StoreError
 from ..newsroom.times import format_time
-from ..store.site_address import announce
+from ..store.channels import Patience
 from ..store.store import Store
 from ..tasks import end, keep
 from ..transport.worker import Lifeline
@@ -38,6 +37,8 @@ from .metrics import families, resident_bytes
 log = logging.getLogger(__name__)
 EVERY_S = 1.0
 SILENT = 3  # samples missed, by our own count: who was stopped itself has not listened
+# Our own samples come back too: silence means that the link is dead, however healthy it looks.
+PATIENCE = Patience(deaf_s=SILENT * EVERY_S)
 FORGET = 120
 SETTLED_S = 1.5  # others' samples are up to a second old; who lacks what is older than this is behind
 PEAK = 60  # samples
@@ -75,7 +76,6 @@ class Board:
         self._hub = hub
         self._store = store
         self._lifeline = lifeline
-        self._channel = f"{store.settings.prefix}:workers"
         self._heard: dict[str, Heard] = {}
         self._raw: dict[str, bytes] = {}
         self._turn = asyncio.Event()
@@ -90,7 +90,10 @@ class Board:
 
     async def run(self) -> None:
         """Until cancelled: sample, tell the others, merge. A store that hangs holds up only what goes through it."""
-        others = (keep("hearing the other nodes", self._listen), keep("telling the other nodes", self._gossip))
+        others = (
+            keep("hearing the other nodes", self._listen, delays_s=(EVERY_S,), failed=self._lose),
+            keep("telling the other nodes", self._gossip),
+        )
         try:
             while True:
                 self.refresh()
@@ -109,12 +112,12 @@ class Board:
             self._due.clear()
             await self._tell(self._own)
             if self.address:
-                await announce(self._store, self.address)
+                await self._store.site_address.announce(self.address)
 
     async def announce(self, address: str) -> None:
         """Readers are served at `address`, or at the public one; known from now on until this worker ends."""
         self.address = self._store.settings.public_url or address
-        await announce(self._store, self.address)
+        await self._store.site_address.announce(self.address)
         self.refresh(
             is_tick=False
         )  # with what the other nodes have told by now: the first who asks shall not be told less
@@ -309,25 +312,19 @@ class Board:
 
     async def _tell(self, told: dict[str, Any]) -> None:
         with contextlib.suppress(StoreError):  # the relay says when the store is away
-            await self._store.once("publish", self._channel, orjson.dumps(told))
+            await self._store.channels.say(self._store.keys.workers, orjson.dumps(told))
 
     async def _listen(self) -> None:
-        while True:
-            client = self._store.link.subscriber()
-            try:
-                async with client.pubsub() as heard:
-                    await heard.subscribe(self._channel)
-                    # Our own samples come back too: silence means that the line is dead, however healthy it looks.
-                    while message := await heard.get_message(timeout=SILENT * EVERY_S):
-                        if message["type"] == "message":
-                            self.hear(message["data"])
-                        else:  # from here on nothing is missed
-                            await self._tell({"worker": self.worker, "hello": True})
-            except (RedisError, OSError, TimeoutError):
-                await asyncio.sleep(EVERY_S)
-            finally:
-                await client.aclose()
-                await client.connection_pool.aclose()
+        """One hearing of the other nodes, to its end, which is always an exception."""
+        workers = self._store.keys.workers
+        async with self._store.channels.hear(workers, by=f"{self.worker}:stats", patience=PATIENCE) as hearing:
+            await self._tell({"worker": self.worker, "hello": True})  # from here on nothing is missed
+            await hearing.listen(lambda _, message: self.hear(message))
+
+    async def _lose(self, error: Exception, failures: int) -> None:
+        """That the store is away the relay says."""
+        if not failures and not isinstance(error, StoreError):
+            log.error("hearing the other nodes failed; it is tried again until it works", exc_info=error)
 
 
 def sparse(histogram: Histogram) -> list[list[int]]:

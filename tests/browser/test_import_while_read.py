@@ -88,7 +88,7 @@ async def test_ten_pages_at_ten_depths(site):
 
     listed: list[str] = []
     while len(listed) < 500:
-        listed += [post.id for post in (await site.store.page(slug, listed[-1] if listed else "", 200))[0]]
+        listed += [post.id for post in (await site.store.reads.page(slug, listed[-1] if listed else "", 200))[0]]
     drawn = await live[0].evaluate(SERVED, [story, 500])
     tops = [*(None for _ in live), "b150", "b70"]  # of a permalink: the newest post it held
     for n, page in enumerate(everyone):

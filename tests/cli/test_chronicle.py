@@ -36,11 +36,11 @@ async def everything(desk: Desk) -> None:
 
 async def test_everything_that_can_happen_has_its_word(desk: Desk) -> None:
     store, chronicle = desk.store, Chronicle()
-    state = await store.load("night", 10)
+    state = await store.reads.load("night", 10)
     chronicle.begin(state.snapshot(10, 100_000))
     await everything(desk)
     # Each as it was told at its time: a log tells retracted ones as retracted.
-    rows = [chronicle.row(event)[1:] for event in await store.events("night", state.epoch, state.seq)]
+    rows = [chronicle.row(event)[1:] for event in await store.log.events("night", state.epoch, state.seq)]
     assert rows == [
         ("gone", "p2", ""),  # it is deleted by now, and what this was cannot be known
         ("edited", "p1", "Uno (headline, body; More.)"),
@@ -62,21 +62,21 @@ async def test_everything_that_can_happen_has_its_word(desk: Desk) -> None:
 
 async def test_live_a_deletion_is_one(desk: Desk) -> None:
     store, chronicle = desk.store, Chronicle()
-    state = await store.load("night", 10)
+    state = await store.reads.load("night", 10)
     chronicle.begin(state.snapshot(10, 100_000))
     await desk.publish("night", {"headline": "Two", "id": "p2", "pin": True})
-    (published,) = await store.events("night", state.epoch, state.seq)
+    (published,) = await store.log.events("night", state.epoch, state.seq)
     assert chronicle.row(published)[1:] == ("published", "p2", "Two (pinned)")
     await desk.delete("night", "p2")
-    (deleted,) = await store.events("night", state.epoch, state.seq + 1)
+    (deleted,) = await store.log.events("night", state.epoch, state.seq + 1)
     assert chronicle.row(deleted)[1:] == ("deleted", "p2", "Two")
 
 
 async def test_without_what_was_no_more_is_said_than_the_event_proves(desk: Desk) -> None:
     store = desk.store
-    state = await store.load("night", 10)
+    state = await store.reads.load("night", 10)
     await everything(desk)
-    unknowing = [Chronicle().row(event)[1] for event in await store.events("night", state.epoch, 0)]
+    unknowing = [Chronicle().row(event)[1] for event in await store.log.events("night", state.epoch, 0)]
     assert unknowing == [
         *("created", "published", "gone", "edited", "edited", "corrected", "clarification", "withdrawn", "restored"),
         *("changed", "pinned", "changed", "changed", "ended", "reopened", "gone"),
@@ -85,8 +85,8 @@ async def test_without_what_was_no_more_is_said_than_the_event_proves(desk: Desk
 
 async def test_the_history_of_a_post_that_is_withdrawn_is_not_told_as_withdrawals(desk: Desk) -> None:
     store = desk.store
-    state = await store.load("night", 10)
+    state = await store.reads.load("night", 10)
     await desk.edit("night", "p1", {"headline": "Uno"})
     await desk.withdraw("night", "p1", "Wrong.")
-    rows = [Chronicle().row(event)[1] for event in await store.events("night", state.epoch, state.seq)]
+    rows = [Chronicle().row(event)[1] for event in await store.log.events("night", state.epoch, state.seq)]
     assert rows == ["changed", "withdrawn"]

@@ -14,7 +14,7 @@ async def test_a_cancelled_change_changes_nothing(store, what):
     desk = Desk(store)
     await desk.create_story({"slug": "night", "headline": "Night"})
     await desk.publish("night", {"headline": "One", "id": "p1"})
-    before = (await store.top(["night"]))[0]
+    before = (await store.log.top(["night"]))[0]
     arguments = {
         "publish": [{"headline": "Two"}],
         "edit": ["p1", {"headline": "Two"}],
@@ -30,4 +30,4 @@ async def test_a_cancelled_change_changes_nothing(store, what):
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(change())
-    assert (await store.top(["night"]))[0] == before
+    assert (await store.log.top(["night"]))[0] == before

@@ -101,7 +101,7 @@ async def test_an_export_is_of_one_moment(desk, monkeypatch):
     """A post that goes out and one that is deleted between two pages: all before or all after."""
     await a_story_with_everything(desk)
     monkeypatch.setattr(transfer, "PAGE_POSTS", 2)
-    page, pages = desk.store.page, []
+    page, pages = desk.store.reads.page, []
 
     async def disturbed(*arguments):
         pages.append(arguments)
@@ -110,7 +110,7 @@ async def test_an_export_is_of_one_moment(desk, monkeypatch):
             await desk.delete("night", "p3")
         return await page(*arguments)
 
-    monkeypatch.setattr(desk.store, "page", disturbed)
+    monkeypatch.setattr(desk.store.reads, "page", disturbed)
     told = await exported(desk)
     assert told == await exported(desk)
     assert [orjson.loads(line).get("id") for line in told.splitlines()] == [None, "late", "p2", "p1", "p0"]
@@ -119,10 +119,10 @@ async def test_an_export_is_of_one_moment(desk, monkeypatch):
 async def test_import_of_its_own_export_changes_nothing(desk):
     await a_story_with_everything(desk)
     before = await exported(desk)
-    position = (await desk.store.story("night")).seq
+    position = (await desk.store.reads.story("night")).seq
     report = await desk.import_("night", io.BytesIO(before))
     assert (report.added, report.skipped) == (0, 4)
-    assert (await desk.store.story("night")).seq == position
+    assert (await desk.store.reads.story("night")).seq == position
     assert await exported(desk) == before
 
 
@@ -352,15 +352,12 @@ async def test_a_rerun_finishes_what_broke_off_and_keeps_the_order(desk, elsewhe
 
 async def test_readers_are_told_once(desk, monkeypatch):
     monkeypatch.setattr(transfer, "BATCH_POSTS", 10)
-    subscriber = desk.store.link.subscriber()
-    async with subscriber.pubsub() as channel:
+    async with desk.store.server.hearer() as channel:
         await channel.subscribe(desk.store.keys.channel("night"))
         assert (await channel.get_message(timeout=5))["type"] == "subscribe"
         await desk.import_("night", lines(STORY, *({"id": f"p{n}", "headline": "h"} for n in range(45))))
         await desk.edit_story("night", {"headline": "Done"})
         told = [orjson.loads((await channel.get_message(timeout=5))["data"])["type"] for _ in range(2)]
-    await subscriber.aclose()
-    await subscriber.connection_pool.aclose()
     assert told == ["reset", "story.updated"]
 
 

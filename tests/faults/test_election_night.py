@@ -188,7 +188,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled(newsroom: Newsroom, measu
         second = asyncio.create_task(newsroom.burst(range(BURST, 2 * BURST)))
         await until(lambda: newsroom.in_flight > IN_FLIGHT and len(newsroom.acknowledged) > acknowledged + 5)
         around_store = newsroom.in_flight
-        server = int((await store.client.info("server"))["process_id"])
+        server = int((await store.server.client.info("server"))["process_id"])
         os.kill(server, signal.SIGKILL)
         await second
         await asyncio.gather(*commands)
@@ -198,9 +198,9 @@ async def test_nothing_acknowledged_is_lost_or_doubled(newsroom: Newsroom, measu
     assert newsroom.repeated > 0, "nothing was in doubt, so nothing was tested"
     assert len(newsroom.acknowledged) == len(set(newsroom.acknowledged)) == POSTS
 
-    held = await store.story(SLUG)
-    stored = await store.client.hgetall(store.keys.of(SLUG, "posts"))
-    log = await store.client.xrange(store.keys.of(SLUG, "log"))
+    held = await store.reads.story(SLUG)
+    stored = await store.server.client.hgetall(store.keys.of(SLUG, "posts"))
+    log = await store.server.client.xrange(store.keys.of(SLUG, "log"))
     assert {id.decode() for id in stored} == set(newsroom.acknowledged)
     assert held.totals.post_count == len({json.loads(post)["headline"] for post in stored.values()}) == POSTS
     assert [int(entry.partition(b"-")[0]) for entry, _ in log] == list(range(1, held.seq + 1))

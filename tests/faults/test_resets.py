@@ -170,9 +170,9 @@ async def test_fifty_resets_under_publishing(newsroom: Newsroom) -> None:
     await asyncio.wait_for(asyncio.gather(*working), 60)
     assert ended > RESETS  # connections, that is
 
-    posts, _ = await newsroom.store.page(SLUG, limit=10_000)
+    posts, _ = await newsroom.store.reads.page(SLUG, limit=10_000)
     assert sorted(post.headline for post in posts) == sorted(newsroom.acknowledged)
-    assert await faults_of(newsroom.store.client, newsroom.store.settings.prefix) == []
+    assert await faults_of(newsroom.store.server.client, newsroom.store.settings.prefix) == []
 
     for _ in range(6):  # with nobody at work but the hub's own tasks
         await asyncio.sleep(0.3)
@@ -203,7 +203,7 @@ async def test_fifty_resets_under_publishing(newsroom: Newsroom) -> None:
 
 
 async def _is_level(newsroom: Newsroom) -> bool:
-    newest, _ = await newsroom.store.page(SLUG, limit=1)
+    newest, _ = await newsroom.store.reads.page(SLUG, limit=1)
     return (await newsroom.headlines())[0] == newest[0].headline
 
 

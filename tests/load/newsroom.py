@@ -17,6 +17,7 @@ from typing import Any
 from stoppress.desk.desk import Desk
 from stoppress.desk.tokens import Tokens
 from stoppress.settings import Settings
+from stoppress.store.single import EmbeddedServer
 from stoppress.store.store import Store
 
 from .machine import ends
@@ -39,7 +40,7 @@ class Newsroom:
         self._runner = asyncio.Runner()
         self.store: Store = self.run(Store.open(Settings(data_dir=data_dir, store_grace_s=0)))
         self.desk = Desk(self.store)
-        self.store_pid = int(self.run(self.store.client.info("server"))["process_id"])
+        self.store_pid = int(self.run(self.store.server.client.info("server"))["process_id"])
 
     def __enter__(self) -> Newsroom:
         return self
@@ -56,8 +57,8 @@ class Newsroom:
 
     @property
     def socket_path(self) -> str:
-        assert self.store.link.embedded
-        return self.store.link.embedded.socket_path
+        assert isinstance(self.store.server, EmbeddedServer)
+        return self.store.server.process.socket_path
 
     def token(self) -> str:
         return self.run(Tokens(self.store).create("load test"))[0]
@@ -76,7 +77,7 @@ class Newsroom:
 
     def commandstats(self) -> dict[str, int]:
         """Calls of each command so far, those from within scripts included."""
-        told = self.run(self.store.client.info("commandstats"))
+        told = self.run(self.store.server.client.info("commandstats"))
         return {name.removeprefix("cmdstat_"): held["calls"] for name, held in told.items()}
 
     def requests(self, slug: str, count: int, body: int, file: Path) -> None:
@@ -87,7 +88,7 @@ class Newsroom:
         """
         clock = iter(range(time.time_ns() // 1_000_000 + 1000, 1 << 62))  # times that no other post has
         desk = Desk(self.store, clock=lambda: next(clock))
-        client = self.store.client
+        client = self.store.server.client
         evalsha, answers = client.evalsha, []
 
         async def learn(*call: Any) -> Any:

@@ -6,6 +6,7 @@ from zlib import crc32
 
 from stoppress.newsroom import rules
 from stoppress.newsroom.model import Change, PostDraft, StoryDraft
+from stoppress.store.single import EmbeddedServer
 from stoppress.store.store import Committed, Store
 
 NOW = 1_795_000_000_000
@@ -13,7 +14,7 @@ NOW = 1_795_000_000_000
 
 async def create(store: Store, slug: str = "fire", **how: str) -> Committed:
     change = rules.create_story(StoryDraft(slug=slug, headline="Fire in the harbour"), NOW)
-    return await store.commit(slug, change, **{"fingerprint": "create", **how})
+    return await store.changes.commit(slug, change, **{"fingerprint": "create", **how})
 
 
 def draft(id: str, text: str = "x", now: int = 0, **fields: object) -> Change:
@@ -26,4 +27,6 @@ def draft(id: str, text: str = "x", now: int = 0, **fields: object) -> Change:
 
 def where(store: Store) -> str:
     """The path of its server's socket."""
-    return store.link.embedded.socket_path if store.link.embedded else store.settings.redis.removeprefix("unix://")
+    if isinstance(store.server, EmbeddedServer):
+        return store.server.process.socket_path
+    return store.settings.redis.removeprefix("unix://")

@@ -238,14 +238,14 @@ def test_redis_server_serves_too(data_dir: Path, require: Callable[[str], str]) 
 async def test_a_killed_server_is_started_again_by_its_user(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = await Store.open(Settings(data_dir=data_dir, store_grace_s=0))
     made = await create(store)
-    await store.commit("fire", draft("a"))
-    pid = server_pid(store.link.embedded)
+    await store.changes.commit("fire", draft("a"))
+    pid = server_pid(store.server.process)
     os.kill(pid, signal.SIGKILL)
 
-    held = await store.story("fire")
+    held = await store.reads.story("fire")
     assert (held.epoch, held.seq) == (made.epoch, 2)  # durable: the same life goes on
-    os.kill(server_pid(store.link.embedded), signal.SIGKILL)
-    assert (await store.commit("fire", draft("b", now=1))).seq == 3
+    os.kill(server_pid(store.server.process), signal.SIGKILL)
+    assert (await store.changes.commit("fire", draft("b", now=1))).seq == 3
     assert caplog.messages == ["the embedded store had ended; it was started again"] * 2
     await store.aclose()
 
@@ -257,30 +257,30 @@ async def test_kill_in_the_middle_of_many_commits_loses_and_doubles_nothing(data
 
     async def editor(name: int) -> None:
         for n in range(25):
-            done = await store.commit("fire", draft(f"e{name}-{n}", now=name * 100 + n))
+            done = await store.changes.commit("fire", draft(f"e{name}-{n}", now=name * 100 + n))
             acknowledged[done.post.id] = done.seq
 
     async def killer() -> None:
         for mark in (30, 90, 150):
             await until(lambda mark=mark: len(acknowledged) >= mark)
-            os.kill(server_pid(store.link.embedded), signal.SIGKILL)
+            os.kill(server_pid(store.server.process), signal.SIGKILL)
 
     await asyncio.gather(killer(), *[editor(name) for name in range(8)])
-    told = await store.events("fire", made.epoch, 1)
+    told = await store.log.events("fire", made.epoch, 1)
 
     assert [event["seq"] for event in told] == list(range(2, 202))
     assert {event["post"]["id"]: event["seq"] for event in told} == acknowledged
-    assert (await store.story("fire")).totals.post_count == 200
+    assert (await store.reads.story("fire")).totals.post_count == 200
     await store.aclose()
 
 
 async def test_a_purged_text_leaves_the_disk(data_dir: Path) -> None:
     store = await Store.open(Settings(data_dir=data_dir, store_grace_s=0))
     await create(store)
-    post = (await store.commit("fire", draft("a", "xyzzysecret"))).post
+    post = (await store.changes.commit("fire", draft("a", "xyzzysecret"))).post
     files = data_dir / "store/appendonlydir"
     assert any(b"xyzzysecret" in part.read_bytes() for part in files.iterdir())
-    await store.commit("fire", rules.delete(post, NOW, purge=True))
+    await store.changes.commit("fire", rules.delete(post, NOW, purge=True))
 
     def clean() -> bool:
         with contextlib.suppress(FileNotFoundError):  # replaced while we look
@@ -295,14 +295,14 @@ async def test_the_last_store_to_close_ends_the_server(data_dir: Path) -> None:
     settings = Settings(data_dir=data_dir, store_grace_s=0)
     one, two = await Store.open(settings), await Store.open(settings)
     made = await create(one)
-    assert (await two.story("fire")).epoch == made.epoch
-    pid = server_pid(one.link.embedded)
+    assert (await two.reads.story("fire")).epoch == made.epoch
+    pid = server_pid(one.server.process)
     await one.aclose()
-    assert (await two.story("fire")).seq == 1
+    assert (await two.reads.story("fire")).seq == 1
     await two.aclose()
     await until(lambda: not runs(pid))
     three = await Store.open(settings)
-    assert (await three.story("fire")).epoch == made.epoch
+    assert (await three.reads.story("fire")).epoch == made.epoch
     await three.aclose()
 
 
@@ -311,14 +311,14 @@ async def test_the_disk_has_it_before_the_answer_leaves(data_dir: Path, require:
     trace = data_dir / "trace"
     store = await Store.open(Settings(data_dir=data_dir, store_grace_s=0))
     await create(store)
-    pid = server_pid(store.link.embedded)
+    pid = server_pid(store.server.process)
     calls = "trace=read,recvfrom,write,writev,sendto,sendmsg,fsync,fdatasync"
     tracer = subprocess.Popen(  # noqa: ASYNC220 (started before the traced call, as it must be)
         [strace, "-f", "-y", "-s", "9000", "-e", calls, "-o", trace, "-p", str(pid)], stderr=subprocess.PIPE
     )
     try:
         assert b"attached" in tracer.stderr.readline()
-        await store.commit("fire", draft("traced"))
+        await store.changes.commit("fire", draft("traced"))
     finally:
         tracer.terminate()
         tracer.wait(10)
@@ -350,7 +350,7 @@ async def test_a_full_disk_is_named_and_loses_nothing(data_dir: Path, require: C
         async def tell(n: int) -> Committed:
             large = PostDraft(headline=f"Post {n}", body="x" * 30_000)
             change = rules.publish(large, id=f"p{n}", html="<p>x</p>", text="x", now=NOW + n, created="c")
-            return await store.commit("fire", change, key=f"k{n}", fingerprint="f")
+            return await store.changes.commit("fire", change, key=f"k{n}", fingerprint="f")
 
         async def fill() -> None:
             for n in range(200):
@@ -359,12 +359,12 @@ async def test_a_full_disk_is_named_and_loses_nothing(data_dir: Path, require: C
         with pytest.raises(StoppressError, match="full, or cannot be written: free some space"):
             await fill()
         subprocess.run(["mount", "-o", "remount,size=30m", str(data_dir)], check=True)  # noqa: ASYNC221
-        assert (await store.story("fire")).totals.post_count in (len(done), len(done) + 1)
+        assert (await store.reads.story("fire")).totals.post_count in (len(done), len(done) + 1)
         for _ in range(2):
             await tell(len(done))
-        assert (await store.story("fire")).totals.post_count == len(done) + 1
-        assert await faults_of(store.client, store.settings.prefix) == []
-        pid = server_pid(store.link.embedded)
+        assert (await store.reads.story("fire")).totals.post_count == len(done) + 1
+        assert await faults_of(store.server.client, store.settings.prefix) == []
+        pid = server_pid(store.server.process)
         await store.aclose()
         await until(lambda: not runs(pid))
     finally:

@@ -19,7 +19,7 @@ from serving import running
 from stoppress.desk.desk import Desk
 from stoppress.newsroom.errors import StoppressError, StoreError, StoreRightsError, TryAgainError
 from stoppress.settings import Settings
-from stoppress.store import calls
+from stoppress.store import scripts
 from stoppress.store.store import Store
 from support import until
 
@@ -42,13 +42,13 @@ class Person:
     """A user of the server with all the rights that Stoppress needs, of which `lose` takes one."""
 
     def __init__(self, store: Store, name: str) -> None:
-        self._admin = store.client
+        self._admin = store.server.client
         self._prefix = store.settings.prefix
         self.name = f"{self._prefix}-{name}"
         self.settings = dataclasses.replace(
             store.settings,
             redis=f"unix://{self.name}@{where(store)}?password={PASSWORD}",
-            store_durable=store.link.durable,
+            store_durable=store.server.durable,
         )
 
     async def allow(self, *, but: str = "") -> None:
@@ -97,7 +97,7 @@ def steps() -> dict[str, Step]:
 
 
 async def _renewed(store: Store) -> str:
-    return await store.renew("fire", (await store.story("fire")).epoch, force=True)
+    return await store.log.renew("fire", (await store.reads.story("fire")).epoch, force=True)
 
 
 async def error_of(change: Awaitable[object]) -> StoppressError | None:
@@ -116,7 +116,7 @@ async def begin(store: Store) -> None:
 
 
 async def in_order(store: Store) -> None:
-    assert await faults_of(store.client, store.settings.prefix) == []
+    assert await faults_of(store.server.client, store.settings.prefix) == []
 
 
 @pytest.mark.parametrize("right", RIGHTS)
@@ -127,7 +127,7 @@ async def test_a_right_taken_from_an_editor_leaves_nothing_written(store: Store,
     try:
         for name, step in steps().items():
             await person.allow(but=right)
-            before = await everything(store.client, store.settings.prefix)
+            before = await everything(store.server.client, store.settings.prefix)
             if error := await error_of(step(Desk(far))):
                 refused.append(name)
                 assert isinstance(error, StoreRightsError), f"{name}: {error!r}"
@@ -140,18 +140,18 @@ async def test_a_right_taken_from_an_editor_leaves_nothing_written(store: Store,
                     assert re.match(rf"{re.escape(right[0])}{store.settings.prefix}:\{{\w+\}}:{part}", named), named
                 assert f"lacks the right {named}" in error.detail
                 assert f"ACL SETUSER {person.name} " in error.detail
-                assert await everything(store.client, store.settings.prefix) == before, f"{name} wrote something"
+                assert await everything(store.server.client, store.settings.prefix) == before, f"{name} wrote something"
             await in_order(store)
             await person.allow()
             await step(Desk(far))
             await in_order(store)
             if name != "renew":  # each one is a new life
-                done = await everything(store.client, store.settings.prefix)
+                done = await everything(store.server.client, store.settings.prefix)
                 await step(Desk(far))
-                assert await everything(store.client, store.settings.prefix) == done, f"{name} was done twice"
+                assert await everything(store.server.client, store.settings.prefix) == done, f"{name} was done twice"
         # A pin is looked up by ZSCORE only when its post came in an earlier batch of an import.
         assert refused or right == "+zscore", f"nobody needs {right}"
-        assert (await store.story("fire")).totals.post_count == 5  # a d one old-1 old-2
+        assert (await store.reads.story("fire")).totals.post_count == 5  # a d one old-1 old-2
     finally:
         await far.aclose()
 
@@ -168,7 +168,7 @@ async def test_a_right_taken_from_a_serving_hub_leaves_nothing_written(store: St
         async with running(hub.settings, far) as site:
             editor = await site.as_("editor")
             await hub.allow(but=right)
-            before = await everything(store.client, store.settings.prefix)
+            before = await everything(store.server.client, store.settings.prefix)
             for _ in range(3):
                 answer = await editor.post(path, json={"headline": "Told again"}, headers=headers)
                 if answer.status_code in (200, 201):  # not needed for this
@@ -177,13 +177,13 @@ async def test_a_right_taken_from_a_serving_hub_leaves_nothing_written(store: St
                 assert (answer.status_code, told["type"]) == (503, "urn:stoppress:store-rights"), told
                 assert (told["key"], answer.headers["retry-after"]) == ("k-1", "1")
                 assert right[1:].rstrip("*") in told["right"]
-                assert await everything(store.client, store.settings.prefix) == before
+                assert await everything(store.server.client, store.settings.prefix) == before
             await in_order(store)
             await hub.allow()
             for _ in range(2):
                 assert (await editor.post(path, json={"headline": "Told again"}, headers=headers)).status_code < 202
             await in_order(store)
-            posts, _ = await store.page("fire")
+            posts, _ = await store.reads.page("fire")
             assert [post.headline for post in posts].count("Told again") == 1
     finally:
         await far.aclose()
@@ -195,23 +195,23 @@ async def test_a_user_made_the_ordinary_way_is_told_what_it_lacks(store: Store, 
     await begin(store)
     prefix = store.settings.prefix
     make = ("ACL", "SETUSER", person.name, "reset", "on", f">{PASSWORD}", f"~{prefix}:*", "+@all")
-    await store.client.execute_command(*make)
+    await store.server.client.execute_command(*make)
     far = await Store.open(person.settings)
     for _ in range(3):
         with pytest.raises(StoreRightsError, match=rf"the right &{prefix}:\{{fire\}}:events, and nothing was done"):
             await Desk(far).publish("fire", {"headline": "Bridge closed"}, key="kkk")
     await in_order(store)
     # What the sentence says to do is enough.
-    await store.client.execute_command("ACL", "SETUSER", person.name, f"&{prefix}:*")
+    await store.server.client.execute_command("ACL", "SETUSER", person.name, f"&{prefix}:*")
     await Desk(far).publish("fire", {"headline": "Bridge closed"}, key="kkk")
-    assert (await store.story("fire")).totals.post_count == 5
+    assert (await store.reads.story("fire")).totals.post_count == 5
     await far.aclose()
 
 
 @pytest.mark.parametrize("right", ["+info", "+evalsha", "+set", "~schema"])
 async def test_who_cannot_come_in_is_told_why(store: Store, person: Person, right: str) -> None:
     lost = [f"-{right[1:]}"] if right[0] == "+" else ["resetkeys"]
-    await store.client.execute_command("ACL", "SETUSER", person.name, *lost)
+    await store.server.client.execute_command("ACL", "SETUSER", person.name, *lost)
 
     async def come_in() -> None:
         far = await Store.open(person.settings)
@@ -235,14 +235,14 @@ async def test_a_wrong_password_is_said_to_be_one(store: Store, person: Person) 
 
 async def test_the_index_is_written_before_the_story(store: Store, person: Person) -> None:
     """A story that is stored and in no list was told as a mistake of ours."""
-    await store.client.execute_command("ACL", "SETUSER", person.name, "-sadd")
+    await store.server.client.execute_command("ACL", "SETUSER", person.name, "-sadd")
     far = await Store.open(person.settings)
     with pytest.raises(StoreRightsError, match=r"the right \+sadd"):
         await Desk(far).create_story({"slug": "flood", "headline": "Flood"}, key="k")
-    assert await everything(store.client, store.settings.prefix) == {}
+    assert await everything(store.server.client, store.settings.prefix) == {}
     await person.allow()
     await Desk(far).create_story({"slug": "flood", "headline": "Flood"}, key="k")
-    assert [held.story.slug for held in await store.stories()] == ["flood"]
+    assert [held.story.slug for held in await store.reads.stories()] == ["flood"]
     await in_order(store)
     await far.aclose()
 
@@ -252,35 +252,35 @@ async def test_the_index_is_written_before_the_story(store: Store, person: Perso
 
 @contextlib.asynccontextmanager
 async def out_of_memory(store: Store) -> AsyncIterator[None]:
-    await store.client.config_set("maxmemory", 1)
+    await store.server.client.config_set("maxmemory", 1)
     try:
         yield
     finally:
-        await store.client.config_set("maxmemory", 0)
+        await store.server.client.config_set("maxmemory", 0)
 
 
 @contextlib.asynccontextmanager
 async def replica(store: Store) -> AsyncIterator[None]:
-    await store.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    await store.server.client.execute_command("REPLICAOF", "127.0.0.1", "1")
     try:
         yield
     finally:
-        await store.client.execute_command("REPLICAOF", "NO", "ONE")
+        await store.server.client.execute_command("REPLICAOF", "NO", "ONE")
 
 
 @contextlib.asynccontextmanager
 async def too_few_copies(store: Store) -> AsyncIterator[None]:
-    await store.client.config_set("min-replicas-to-write", 1)
+    await store.server.client.config_set("min-replicas-to-write", 1)
     try:
         yield
     finally:
-        await store.client.config_set("min-replicas-to-write", 0)
+        await store.server.client.config_set("min-replicas-to-write", 0)
 
 
 @contextlib.asynccontextmanager
 async def unsaved(store: Store) -> AsyncIterator[None]:
     """A snapshot that cannot be written: a directory stands where its file belongs."""
-    client = store.client
+    client = store.server.client
     there = f"{(await client.config_get('dir'))['dir']}/dump.rdb"
     saving = (await client.config_get("save"))["save"]
     with contextlib.suppress(FileNotFoundError):
@@ -321,14 +321,14 @@ async def test_what_the_server_refuses_is_refused_whole(store: Store, limit: str
     await begin(store)
     trouble, advice = LIMITS[limit]
     for name, step in steps().items():
-        before = await everything(store.client, store.settings.prefix)
+        before = await everything(store.server.client, store.settings.prefix)
         async with trouble(store):
             with pytest.raises(StoreError, match=advice):
                 await step(Desk(store))
-            assert await everything(store.client, store.settings.prefix) == before, name
+            assert await everything(store.server.client, store.settings.prefix) == before, name
         await step(Desk(store))
         await in_order(store)
-    assert (await store.story("fire")).totals.post_count == 5
+    assert (await store.reads.story("fire")).totals.post_count == 5
 
 
 async def test_memory_that_ends_within_a_script_does_not_split_it(store: Store) -> None:
@@ -340,15 +340,15 @@ async def test_memory_that_ends_within_a_script_does_not_split_it(store: Store) 
         await Desk(store).create_story({"slug": slug, "headline": "Story"})
         body = "word " * 1000
         lines = [b'{"id":"p%d","headline":"P","body":"%s"}\n' % (m, body.encode()) for m in range(20)]
-        used = (await store.client.info("memory"))["used_memory"]
-        await store.client.config_set("maxmemory", used + 150_000 * n)
+        used = (await store.server.client.info("memory"))["used_memory"]
+        await store.server.client.config_set("maxmemory", used + 150_000 * n)
         try:
             error = await error_of(Desk(store).import_(slug, lines))
-            after = (await store.client.info("memory"))["used_memory"]
+            after = (await store.server.client.info("memory"))["used_memory"]
         finally:
-            await store.client.config_set("maxmemory", 0)
+            await store.server.client.config_set("maxmemory", 0)
         assert error is None or "raise maxmemory" in error.detail
-        count = (await store.story(slug)).totals.post_count
+        count = (await store.reads.story(slug)).totals.post_count
         outcomes.add((count, count == 20 and after > used + 150_000 * n))
         await in_order(store)
     assert {count for count, _ in outcomes} == {0, 20}
@@ -359,14 +359,14 @@ async def test_memory_that_ends_within_a_script_does_not_split_it(store: Store) 
 async def test_a_key_of_another_kind_is_named_and_nothing_is_written(store: Store, part: str) -> None:
     await begin(store)
     key = store.keys.of("fire", part)
-    await store.client.rename(key, "aside:" + key)
-    await store.client.set(key, "somebody else's")
-    before = await everything(store.client, store.settings.prefix)
+    await store.server.client.rename(key, "aside:" + key)
+    await store.server.client.set(key, "somebody else's")
+    before = await everything(store.server.client, store.settings.prefix)
     for change in ("publish", "import"):
         with pytest.raises(StoreError, match=re.escape(f"MISTYPED {key} holds a")):
             await steps()[change](Desk(store))
-    assert await everything(store.client, store.settings.prefix) == before
-    await store.client.rename("aside:" + key, key)
+    assert await everything(store.server.client, store.settings.prefix) == before
+    await store.server.client.rename("aside:" + key, key)
     await steps()["publish"](Desk(store))
     await in_order(store)
 
@@ -374,48 +374,47 @@ async def test_a_key_of_another_kind_is_named_and_nothing_is_written(store: Stor
 # What may have been written
 
 
-def broken(monkeypatch: pytest.MonkeyPatch, was: str, becomes: str) -> None:
-    """Scripts with a fault planted in them."""
-    source = calls.source.__wrapped__
+def broken(was: str, becomes: str) -> Callable[[str], str]:
+    """The text of scripts with a fault planted in them."""
 
     def planted(name: str) -> str:
-        text = source(name)
+        text = scripts.source(name)
         assert was in text
         return text.replace(was, becomes)
 
-    monkeypatch.setattr(calls, "source", planted)
+    return planted
 
 
-async def test_what_broke_after_it_began_is_uncertain(settings: Settings, store: Store, monkeypatch) -> None:
+async def test_what_broke_after_it_began_is_uncertain(settings: Settings, store: Store) -> None:
     await begin(store)
-    broken(monkeypatch, "began = true\n", "began = true\n  redis.call('LPUSH', META, 'x')\n")
-    far = await Store.open(settings)
+    source = broken("began = true\n", "began = true\n  redis.call('LPUSH', META, 'x')\n")
+    far = await Store.open(settings, source=source)
     with pytest.raises(TryAgainError, match="broke halfway") as raised:
         await Desk(far).publish("fire", {"headline": "One"}, key="k")
     assert raised.value.extra["key"] == "k"
     await far.aclose()
 
 
-async def test_what_broke_before_it_began_is_refused(settings: Settings, store: Store, monkeypatch) -> None:
+async def test_what_broke_before_it_began_is_refused(settings: Settings, store: Store) -> None:
     await begin(store)
-    before = await everything(store.client, settings.prefix)
-    broken(monkeypatch, "add(meta, 'seq', 1)\n", "add(meta, 'seq', 1)\nredis.call('LPUSH', META, 'x')\n")
-    far = await Store.open(settings)
+    before = await everything(store.server.client, settings.prefix)
+    source = broken("add(meta, 'seq', 1)\n", "add(meta, 'seq', 1)\nredis.call('LPUSH', META, 'x')\n")
+    far = await Store.open(settings, source=source)
     with pytest.raises(StoreError, match="WRONGTYPE"):
         await Desk(far).publish("fire", {"headline": "One"}, key="k")
-    assert await everything(store.client, settings.prefix) == before
+    assert await everything(store.server.client, settings.prefix) == before
     await far.aclose()
 
 
-async def test_hubs_that_cannot_be_woken_do_not_undo_a_change(settings, store, monkeypatch, caplog) -> None:
+async def test_hubs_that_cannot_be_woken_do_not_undo_a_change(settings, store, caplog) -> None:
     await begin(store)
-    broken(monkeypatch, "redis.pcall('PUBLISH', A.channel, payload)", "redis.pcall('PUBLISH', A.channel)")
-    far = await Store.open(settings)
+    source = broken("redis.pcall('PUBLISH', A.channel, payload)", "redis.pcall('PUBLISH', A.channel)")
+    far = await Store.open(settings, source=source)
     for _ in range(2):
         await Desk(far).publish("fire", {"headline": "One"}, key="k")
     assert "the hubs were not woken" in caplog.text
     await in_order(store)
-    assert (await store.story("fire")).totals.post_count == 5
+    assert (await store.reads.story("fire")).totals.post_count == 5
     await far.aclose()
 
 
@@ -424,10 +423,10 @@ async def test_a_refusal_after_a_lost_answer_is_uncertain(store: Store) -> None:
     await begin(store)
     async with proxying(where(store)) as proxy:
         far = await Store.open(dataclasses.replace(store.settings, redis=f"redis://127.0.0.1:{proxy.port}"))
-        desk, revive, lost = Desk(far), far.link.revive, []
+        desk, revive, lost = Desk(far), far.server.revive, []
 
         async def revive_full() -> None:
-            await store.client.config_set("maxmemory", 1)
+            await store.server.client.config_set("maxmemory", 1)
             await revive()
 
         def lose(way: str, data: bytes) -> bytes | None:
@@ -436,17 +435,17 @@ async def test_a_refusal_after_a_lost_answer_is_uncertain(store: Store) -> None:
                 return None
             return data
 
-        far.link.revive = revive_full  # type: ignore[method-assign]
+        far.server.revive = revive_full  # type: ignore[method-assign]
         proxy.look = lose
         try:
             with pytest.raises(TryAgainError, match="raise maxmemory") as raised:
                 await desk.publish("fire", {"headline": "Twice"}, key="k")
         finally:
-            await store.client.config_set("maxmemory", 0)
+            await store.server.client.config_set("maxmemory", 0)
         assert lost
         assert raised.value.extra["key"] == "k"
         await desk.publish("fire", {"headline": "Twice"}, key="k")
-        assert (await store.story("fire")).totals.post_count == 5
+        assert (await store.reads.story("fire")).totals.post_count == 5
         await in_order(store)
         await far.aclose()
 
@@ -454,11 +453,11 @@ async def test_a_refusal_after_a_lost_answer_is_uncertain(store: Store) -> None:
 async def test_what_was_done_and_cannot_be_told_is_uncertain(store: Store, monkeypatch) -> None:
     await begin(store)
     done = await Desk(store).publish("fire", {"headline": "One"}, key="k")
-    fingerprint = (await store.client.get(store.keys.answer("fire", "k"))).decode().split("\n")[0]
+    fingerprint = (await store.server.client.get(store.keys.answer("fire", "k"))).decode().split("\n")[0]
 
     async def away(*_: object) -> None:
         raise StoreError("the store is away")
 
-    monkeypatch.setattr(store, "answer", away)
+    monkeypatch.setattr(store.changes, "answer", away)
     with pytest.raises(TryAgainError, match="the store is away"):
-        await store.commit("fire", draft(done.value["id"] + "x"), key="k", fingerprint=fingerprint)
+        await store.changes.commit("fire", draft(done.value["id"] + "x"), key="k", fingerprint=fingerprint)

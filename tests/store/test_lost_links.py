@@ -15,8 +15,7 @@ from newsdesk import create, draft, where
 from proxy import UP, Proxy, proxying
 from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings
-from stoppress.store import faults
-from stoppress.store import single as module
+from stoppress.store import compatibility, faults
 from stoppress.store.store import Store
 
 
@@ -50,9 +49,9 @@ async def test_a_lost_answer_does_not_double_the_change(between: tuple[Proxy, St
     made, far = between
     await create(far)
     lose_answers(made, 1)
-    done = await far.commit("fire", draft("a"))
+    done = await far.changes.commit("fire", draft("a"))
     assert (done.seq, done.replayed, done.post.id) == (2, True, "a")
-    assert (await store.story("fire")).totals.post_count == 1
+    assert (await store.reads.story("fire")).totals.post_count == 1
 
 
 async def test_when_no_answer_comes_the_key_tells_later(between: tuple[Proxy, Store], store: Store) -> None:
@@ -60,9 +59,9 @@ async def test_when_no_answer_comes_the_key_tells_later(between: tuple[Proxy, St
     await create(far)
     lose_answers(made, 99)
     with pytest.raises(TryAgainError) as raised:
-        await far.commit("fire", draft("a"), fingerprint="f")
+        await far.changes.commit("fire", draft("a"), fingerprint="f")
     lose_answers(made, 0)
-    done = await far.commit("fire", draft("a"), key=raised.value.extra["key"], fingerprint="f")
+    done = await far.changes.commit("fire", draft("a"), key=raised.value.extra["key"], fingerprint="f")
     assert (done.seq, done.replayed) == (2, True)
 
 
@@ -71,11 +70,11 @@ async def test_when_nothing_was_sent_nothing_is_uncertain(between: tuple[Proxy, 
     await create(far)
     made.refuse = True
     await made.cut()
-    await far.client.connection_pool.disconnect()
+    await far.server.client.connection_pool.disconnect()
     with pytest.raises((StoreError, TryAgainError)) as raised:
-        await far.commit("fire", draft("a"))
+        await far.changes.commit("fire", draft("a"))
     made.refuse = False
-    assert (await far.story("fire")).seq == 1
+    assert (await far.reads.story("fire")).seq == 1
     assert isinstance(raised.value, StoreError)
 
 
@@ -93,13 +92,13 @@ def test_a_reset_is_a_lost_connection_and_nothing_else(settings: Settings, store
             await create(far)
             outcomes = []
             for _ in range(5):
-                await asyncio.gather(*(far.story("fire") for _ in range(8)))
+                await asyncio.gather(*(far.reads.story("fire") for _ in range(8)))
                 assert await made.reset() >= 8
                 await asyncio.sleep(0.05)
-                calls = (far.once("hget", far.keys.of("fire", "meta"), "seq") for _ in range(8))
+                calls = (far.calls.once("HGET", far.keys.of("fire", "meta"), "seq") for _ in range(8))
                 outcomes += await asyncio.gather(*calls, return_exceptions=True)
             assert {type(one) for one in outcomes} == ({bytes} if noticed else {StoreError}), outcomes
-            done = await far.commit("fire", draft("a"))
+            done = await far.changes.commit("fire", draft("a"))
             assert done.seq == 2
             await far.aclose()
 
@@ -146,21 +145,21 @@ async def test_an_old_server_is_refused(short_dir) -> None:
 
 
 async def test_data_of_a_newer_release_is_refused(store: Store) -> None:
-    assert await store.client.get(store.keys.schema) == b"1"
-    await store.client.set(store.keys.schema, module.SCHEMA + 1)
+    assert await store.server.client.get(store.keys.schema) == b"1"
+    await store.server.client.set(store.keys.schema, compatibility.SCHEMA + 1)
     with pytest.raises(StoreError, match=r"written by a newer Stoppress \(schema 2; this one knows 1\).*upgrade"):
         await Store.open(store.settings)
-    await store.client.set(store.keys.schema, "soup")
+    await store.server.client.set(store.keys.schema, "soup")
     with pytest.raises(StoreError, match="no schema number"):
         await Store.open(store.settings)
 
 
 async def test_a_full_server_says_so(store: Store) -> None:
     await create(store)
-    await store.client.config_set("maxmemory", 1)
+    await store.server.client.config_set("maxmemory", 1)
     try:
         with pytest.raises(StoreError, match="raise maxmemory"):
-            await store.commit("fire", draft("a"))
+            await store.changes.commit("fire", draft("a"))
     finally:
-        await store.client.config_set("maxmemory", 0)
-    assert (await store.commit("fire", draft("a"))).seq == 2
+        await store.server.client.config_set("maxmemory", 0)
+    assert (await store.changes.commit("fire", draft("a"))).seq == 2

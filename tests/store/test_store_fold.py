@@ -19,7 +19,7 @@ BACKLOG, KEEP = 4, 8
 async def some_change(store: Store, chance: random.Random, posts: dict[str, Post], n: int):
     now = NOW + n
     post = chance.choice(list(posts.values())) if posts else None
-    story = (await store.story("fire")).story
+    story = (await store.reads.story("fire")).story
     work = chance.choice(
         [
             "publish",
@@ -47,7 +47,7 @@ async def some_change(store: Store, chance: random.Random, posts: dict[str, Post
     if work == "withdraw":
         return rules.withdraw(post, f"Note {n}", now)
     if work == "restore":
-        kept = [old for one in await store.revisions("fire", post.id) if (old := one.post).status == "published"]
+        kept = [old for one in await store.reads.revisions("fire", post.id) if (old := one.post).status == "published"]
         return rules.restore(post, kept[-1], now) if kept else None
     if work in ("delete", "purge"):
         return rules.delete(post, now, purge=work == "purge")
@@ -67,7 +67,7 @@ async def test_the_fold_equals_the_store_at_every_seq(store: Store, seed: int) -
     chance = random.Random(seed)
     await create(store)
     posts: dict[str, Post] = {}
-    live = await store.load("fire", KEEP)
+    live = await store.reads.load("fire", KEEP)
     start = live.seq
 
     for n in range(60):
@@ -77,22 +77,22 @@ async def test_the_fold_equals_the_store_at_every_seq(store: Store, seed: int) -
             continue
         if change is None:
             continue
-        done = await store.commit("fire", change)
+        done = await store.changes.commit("fire", change)
         if done.post:
             posts[done.post.id] = done.post
-        for event in await store.events("fire", live.epoch, live.seq):
+        for event in await store.log.events("fire", live.epoch, live.seq):
             live.apply(event)
-        loaded = await store.load("fire", KEEP)
+        loaded = await store.reads.load("fire", KEEP)
         if live.short(BACKLOG):
             live = loaded
         assert live.seq == done.seq
         assert told(live) == told(loaded), f"seed {seed}, {change.type} at seq {done.seq}"
 
     # Whoever missed everything gets it from the log, and ends in the same state.
-    events = await store.events("fire", live.epoch, start)
+    events = await store.log.events("fire", live.epoch, start)
     assert [event["seq"] for event in events] == list(range(start + 1, live.seq + 1))
     public = orjson.dumps(events)
     for post in posts.values():
         if post.status != "published":
-            for old in (one.post for one in await store.revisions("fire", post.id)):
+            for old in (one.post for one in await store.reads.revisions("fire", post.id)):
                 assert not old.body or orjson.dumps(f"<p>{old.body}</p>") not in public

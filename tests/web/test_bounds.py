@@ -69,15 +69,15 @@ async def test_a_store_that_hangs_is_said_to_be_away_before_people_give_up(large
         await asyncio.Event().wait()
 
     monkeypatch.setattr(large.parts.relay, "ensure", never)
-    monkeypatch.setattr(large.parts.store, "story", never)
-    monkeypatch.setattr(large.parts.store, "commit", never)
+    monkeypatch.setattr(large.parts.store.reads, "story", never)
+    monkeypatch.setattr(large.parts.store.changes, "commit", never)
     monkeypatch.setattr("stoppress.web.api.PATIENCE_S", 0.2)
     started = time.monotonic()
     page = await large.client.get("/live/other")
     events = await large.client.get("/live/other/events")
     read = await large.client.get("/api/stories/flood", headers=editor)
     sent = await large.client.post("/api/stories/flood/posts", headers=editor, json={"headline": "h"})
-    monkeypatch.setattr(large.parts.store, "get_token", never)
+    monkeypatch.setattr(large.parts.store.tokens, "get", never)
     locked = await large.client.get("/api/stories/flood", headers=editor)
 
     assert time.monotonic() - started < 8

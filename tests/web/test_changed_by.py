@@ -40,7 +40,7 @@ async def test_each_revision_names_whose_token_made_it(site, cms):
 
 async def test_a_revision_from_before_says_that_nobody_knows(site, cms):
     await cms.post(POSTS, json={"headline": "One", "id": "p1"})
-    await site.store.client.hdel(site.store.keys.of(SLUG, "revisions"), "p1:1:by")
+    await site.store.server.client.hdel(site.store.keys.of(SLUG, "revisions"), "p1:1:by")
     await cms.patch(f"{POSTS}/p1", json={"headline": "Two"})
     assert await authors(cms, "p1") == [(1, ""), (2, NAME)]
 
@@ -55,12 +55,12 @@ async def test_a_purge_erases_the_names_too(site, cms):
     await cms.post(POSTS, json={"headline": "One", "id": "p1"})
     await cms.patch(f"{POSTS}/p1", json={"headline": "Two"})
     await cms.delete(f"{POSTS}/p1?purge=true")
-    kept = await site.store.client.hgetall(site.store.keys.of(SLUG, "revisions"))
+    kept = await site.store.server.client.hgetall(site.store.keys.of(SLUG, "revisions"))
     assert sorted(kept) == [b"p1:3", b"p1:3:by"]
 
 
 async def test_no_reader_and_no_export_is_told(site, cms):
-    async with site.store.link.subscriber().pubsub() as channel:
+    async with site.store.server.hearer() as channel:
         await channel.subscribe(site.store.keys.channel(SLUG))
         await cms.post(POSTS, json={"headline": "One", "id": "p1", "pin": True, "is_key_event": True})
         await cms.post(

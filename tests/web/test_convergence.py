@@ -136,7 +136,7 @@ async def agree(settings: Settings, steps: list[tuple[str, int]]) -> None:
                         client.fold(event)
                 said = (await site.client.get(f"/live/{SLUG}/snapshot")).content
                 assert orjson.dumps(client.snapshot(BACKLOG, BYTES)) == said
-            late = await stores[0].load(SLUG, 2 * BACKLOG)
+            late = await stores[0].reads.load(SLUG, 2 * BACKLOG)
             assert orjson.dumps(late.snapshot(BACKLOG, BYTES)) == said
         await nothing_retracted_is_told(sites, stores[0], editor, late=first)
 
@@ -169,8 +169,8 @@ async def nothing_retracted_is_told(sites: list[Any], store: Store, editor: Edit
                 assert resumed["type"] == "resumed"
                 assert [event["seq"] for event in resumed["events"]] == list(range(seq + 1, feed.seq + 1))
                 told[f"{n} resume {seq}"] = str(resumed)
-    told["log"] = str(await store.client.xrange(store.keys.of(SLUG, "log")))
-    told["log as read"] = str(await store.events(SLUG, feed.epoch, late))
+    told["log"] = str(await store.server.client.xrange(store.keys.of(SLUG, "log")))
+    told["log as read"] = str(await store.log.events(SLUG, feed.epoch, late))
     for place, text in told.items():
         for word in editor.retracted():
             assert word not in text, f"{word} was retracted, and is told by {place}"

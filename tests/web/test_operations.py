@@ -397,7 +397,7 @@ async def test_who_starts_is_told_at_once_what_the_other_nodes_have(store, until
     tasks = [asyncio.create_task(work()) for work in (far._listen, far._gossip)]  # its own turns do not come
 
     async def listens_far() -> bool:
-        ((_, count),) = await store.client.pubsub_numsub(f"{store.settings.prefix}:workers")
+        ((_, count),) = await store.server.client.pubsub_numsub(store.keys.workers)
         return count == 1
 
     await until(listens_far)
@@ -454,7 +454,7 @@ async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, unti
         b'{"worker":"x","sample":[]}',
     ):
         board.hear(message)
-        await store.client.publish(f"{store.settings.prefix}:workers", message)
+        await store.server.client.publish(store.keys.workers, message)
     assert list(board.latest["workers"]) == [board.worker]
     before = board.latest["at"]
     await until(lambda: board.latest["at"] != before)

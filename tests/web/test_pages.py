@@ -195,13 +195,13 @@ async def test_a_crowd_that_reads_again_asks_the_store_once(site, story, monkeyp
     held = await publish(story, 5)
     await newest(site, 6)
     asked = []
-    page = site.store.page
+    page = site.store.reads.page
 
     async def counted(*args):
         asked.append(args)
         return await page(*args)
 
-    monkeypatch.setattr(site.store, "page", counted)
+    monkeypatch.setattr(site.store.reads, "page", counted)
     path = f"/live/{SLUG}/snapshot?limit=100&before={held[0]}&min_seq=6"
     answers = await asyncio.gather(*(site.client.get(path) for _ in range(20)))
 

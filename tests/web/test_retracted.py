@@ -111,7 +111,7 @@ async def test_no_public_path_tells_it_any_more(site, site_with, how):
             assert [where for where, text in told.items() if SECRET in text] == []
     # A worker that starts only now reads the log.
     async with site_with() as late:
-        log = await late.store.client.xrange(late.store.keys.of(SLUG, "log"))
+        log = await late.store.server.client.xrange(late.store.keys.of(SLUG, "log"))
         assert SECRET not in repr(log)
         if how != "delete the story":
             told = await everything_public(late, ["gone"], 3)

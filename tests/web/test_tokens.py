@@ -16,7 +16,7 @@ async def test_a_token_is_shown_once_and_only_its_hash_is_kept(store):
     assert grant == Grant(grant.id, "Night desk", "editor", "election-*", "2027-01-15T08:00:00.000Z")
     assert await tokens.find(token) == grant
     assert await tokens.list() == [grant]
-    kept = await store.client.hgetall(store.keys.tokens)
+    kept = await store.server.client.hgetall(store.keys.tokens)
     assert token.encode() not in b"".join([*kept.keys(), *kept.values()])
     assert token.removeprefix("stp_").encode() not in b"".join([*kept.keys(), *kept.values()])
 

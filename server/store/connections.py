@@ -1,0 +1,81 @@
+"""Connections: the driver's clients as this program needs them.
+
+Every call has a deadline, and nothing is ever sent twice by the driver itself: its own retries would repeat a script
+whose answer was lost. What a broken connection raises is told apart in `faults.py`. Knows addresses, never which server
+is the right one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from ..newsroom.errors import StoreError
+from .faults import guarded
+
+CONNECTIONS = 32
+
+
+class Connections:
+    """To the server at `target`, the driver's own arguments: a path, or host, port, user, password, …
+
+    `kind`: its class of connection. `timeout_s`: of each call, of connecting, and of waiting for a free connection.
+    """
+
+    def __init__(self, kind: type[Any], target: dict[str, Any], timeout_s: float) -> None:
+        self._kind = guarded(kind)
+        self._target = target
+        self._timeout_s = timeout_s
+
+    @classmethod
+    def to(cls, address: str, timeout_s: float) -> Connections:
+        """To a `redis://`, `rediss://` or `unix://` address; StoreError says what is wrong with it."""
+        try:
+            target: dict[str, Any] = {**parse_url(address)}
+        except ValueError as error:
+            raise StoreError(
+                f"STOPPRESS_REDIS is not an address such as redis://localhost:6379/0 "
+                f"or rediss://user:password@host:6380/0: {error}"
+            ) from None
+        return cls(target.pop("connection_class", Connection), target, timeout_s)
+
+    def commands(self) -> Redis:
+        """For calls from everywhere at once: as many connections as are needed, up to a bound."""
+        return self._client(CONNECTIONS, socket_timeout=self._timeout_s)
+
+    @contextlib.asynccontextmanager
+    async def hearer(self) -> AsyncIterator[PubSub]:
+        """One connection to hear by. It waits without a deadline, so its user must probe.
+
+        RESP2: the driver formats every push of RESP3 for a log that nobody reads (redis-py #4231).
+        """
+        client = self._client(1, socket_timeout=None, protocol=2)
+        pubsub = client.pubsub()
+        try:
+            yield pubsub
+        finally:
+            for close in (pubsub.aclose, client.aclose, client.connection_pool.aclose):
+                with contextlib.suppress(Exception):  # it is thrown away, whatever it says
+                    await close()
+
+    def _client(self, most: int, **how: Any) -> Redis:
+        options = {
+            "retry": Retry(NoBackoff(), 0),
+            "socket_connect_timeout": self._timeout_s,
+            "health_check_interval": 0,
+            **how,
+        }
+        pool = BlockingConnectionPool(
+            max_connections=most,
+            timeout=self._timeout_s,
+            connection_class=self._kind,
+            **{**self._target, **options},
+        )
+        return Redis(connection_pool=pool)
