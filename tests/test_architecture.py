@@ -192,3 +192,54 @@ def test_only_the_supervisor_starts_endless_tasks(path: Path) -> None:
                 unkept.append(f"line {node.lineno}: {name}")
 
     assert not unkept, "run it by tasks.keep"
+
+
+OUTSIDE = [path for path in MODULES if room_of(path) != "store"]
+# Whose `.client` is another thing: the address of who asks, the standard library's HTTP.
+NO_STORE = {"conn", "connection", "http", "self"}
+# They pass the setting on. Who does not know the prefix builds no name.
+PREFIX = {"settings.py", "demo/run.py", "store/store.py"}
+
+
+def attributes(path: Path) -> Iterator[tuple[str, str, int]]:
+    """Every `owner.name` of a module, and its line."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node.value), node.attr, node.lineno
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
+def test_only_the_store_room_knows_what_the_store_is(path: Path) -> None:
+    """Not its driver, not its client, not how a key is made: it may be another kind of server tomorrow."""
+    known = [f"line {line}: {name}" for name, line in imports(path) if name.split(".")[0] in ("redis", "hiredis")]
+    for owner, name, line in attributes(path):
+        if (name == "client" and owner not in NO_STORE) or (name == "of" and owner.endswith("keys")):
+            known.append(f"line {line}: {owner}.{name}")
+
+    assert not known
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "store/keys.py"], ids=name_of)
+def test_names_in_the_store_are_built_in_one_place(path: Path) -> None:
+    prefixed = [
+        f"line {line}: {owner}.{name}"
+        for owner, name, line in attributes(path)
+        if name in ("prefix", "_prefix") and name_of(path) not in PREFIX
+    ]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr | ast.BinOp):
+            prefixed += [f"line {node.lineno}" for inner in ast.walk(node) if "prefix" in _name(inner)]
+
+    assert not prefixed, "its place is store/keys.py"
+
+
+def _name(node: ast.AST) -> str:
+    """Of `settings.prefix`, or a local `prefix`; not of `removeprefix`, which is called."""
+    if isinstance(node, ast.Attribute):
+        return node.attr if node.attr.strip("_") == "prefix" else ""
+    return node.id if isinstance(node, ast.Name) and node.id.strip("_") == "prefix" else ""
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "clock.py"], ids=name_of)
+def test_the_wall_clock_is_read_in_milliseconds_in_one_place(path: Path) -> None:
+    assert not [line for owner, name, line in attributes(path) if (owner, name) == ("time", "time_ns")]
