@@ -70,7 +70,7 @@ def at_once() -> Iterator[None]:
 async def _visit(open_: Open[S], act: Act[S, T]) -> T:
     async with open_() as opened:
         task = asyncio.current_task()
-        if task and task.cancelling():  # lost while that was opened (see `store/calls.py`)
+        if task and task.cancelling():  # lost while that was opened (Python 3.11)
             raise asyncio.CancelledError
         return await act(opened)
 

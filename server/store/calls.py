@@ -115,8 +115,7 @@ class Calls:
 
 
 def _heed_cancellation() -> None:
-    """Before anything is written. redis-py's look at a pooled connection has a deadline of no time at all, and takes a
-    cancellation that meets it for that deadline: the task would go on as if nobody had wanted it to stop."""
+    """Before anything is written: it is raised at the next wait, and there is none before a script is sent."""
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError

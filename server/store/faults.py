@@ -1,4 +1,4 @@
-"""Faults: the one place where the driver's exceptions are told apart. What people are told is in `explanations.py`.
+"""Faults: the one place where the driver's exceptions are told apart. Never finds words for people: `explanations.py`.
 
 Whatever a call on a connection raises is one of these, and there are no others:
 
@@ -13,6 +13,7 @@ stream is out of step.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -47,6 +48,8 @@ class StrangerError(ResponseError):
 class Guarded:
     """Makes a connection class of redis-py raise nothing but the above."""
 
+    socket_timeout: float | None
+
     async def connect(self) -> None:
         try:
             await super().connect()  # type: ignore[misc]
@@ -68,12 +71,20 @@ class Guarded:
         if self._is_closed():
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
             raise UnreachedError("the server closed the connection")
+        # Its own deadline is Python's `wait_for`, which in 3.11 loses a cancellation that meets its end (CPython
+        # gh-86296): the task would go on, and write, as if nobody had wanted it to stop. So it gets another one.
+        timeout_s, self.socket_timeout = self.socket_timeout, None
         try:
-            await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
+            async with asyncio.timeout(timeout_s):
+                await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
         except (*_ANSWERS, UnreachedError):  # it connects first if it has to
             raise
+        except TimeoutError as error:
+            raise LostError("Timeout writing to socket") from error
         except Exception as error:
             raise LostError(words(error)) from error
+        finally:
+            self.socket_timeout = timeout_s
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
