@@ -45,15 +45,17 @@ async def endless(
     *,
     delays_s: tuple[float, ...] = DELAYS_S,
     steady_s: float = STEADY_S,
+    expected: type[Exception] | tuple[()] = (),
     failed: Callable[[Exception, int], Awaitable[None]] | None = None,
 ) -> None:
     """Do `work` until cancelled; when it fails or ends, do it again after a pause that grows (`delays_s`).
 
-    Of a series of failures the first is logged, with its traceback. `failed` is told of each instead, with the number
-    of failures before it in the series, and then it says what is to be said.
+    Of a series of failures the first is logged, with its traceback, unless it was `expected`: then others say it.
+    `failed` is told of each instead, with the number of failures before it in the series, and says what is to be said.
     """
     loop = asyncio.get_running_loop()
     backoff = Backoff(delays_s)
+    is_said = False
     while True:
         began = loop.time()
         try:
@@ -61,10 +63,12 @@ async def endless(
         except Exception as error:
             if loop.time() - began > steady_s:
                 backoff.reset()
+                is_said = False
             if failed:
                 await failed(error, backoff.failures)
-            elif not backoff.failures:
+            elif not is_said and not isinstance(error, expected):
                 log.exception("%s failed; it is tried again until it works", name)
+                is_said = True
         await backoff.pause()
 
 
@@ -74,10 +78,12 @@ def keep(
     *,
     delays_s: tuple[float, ...] = DELAYS_S,
     steady_s: float = STEADY_S,
+    expected: type[Exception] | tuple[()] = (),
     failed: Callable[[Exception, int], Awaitable[None]] | None = None,
 ) -> asyncio.Task[None]:
     """A task that does `work` until it is cancelled; see `endless`."""
-    return asyncio.create_task(endless(name, work, delays_s=delays_s, steady_s=steady_s, failed=failed), name=name)
+    work_on = endless(name, work, delays_s=delays_s, steady_s=steady_s, expected=expected, failed=failed)
+    return asyncio.create_task(work_on, name=name)
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -35,6 +35,20 @@ async def test_work_that_fails_is_done_again_and_that_is_said_once(caplog) -> No
     assert said[0].exc_info
 
 
+async def test_what_was_expected_is_said_by_others_and_the_rest_once(caplog) -> None:
+    errors = iter([OSError(), KeyError("first"), OSError(), KeyError("second")])
+
+    async def work() -> None:
+        if error := next(errors, None):
+            raise error
+        await asyncio.Event().wait()
+
+    task = keep("the test's work", work, delays_s=(0.001,), expected=OSError)
+    await until(lambda: next(errors, "none left") == "none left" and bool(caplog.records))
+    await end([task])
+    assert [str(record.exc_info[1]) for record in caplog.records] == ["'first'"]
+
+
 async def test_who_wants_to_hear_of_failures_hears_of_each(caplog) -> None:
     told: list[tuple[str, int]] = []
 

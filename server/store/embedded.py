@@ -6,7 +6,7 @@ a `kill -9` of anything leaves no stale lock. The last to leave hands over to `j
 
     DATA_DIR/store/   0700: lease, janitor.lock, server.lock, valkey.sock, valkey.log, appendonlydir/
 
-Blocking code: call it in a thread from an event loop.
+Owns the process, never what is stored in it. Blocking code: call it in a thread from an event loop.
 """
 
 from __future__ import annotations

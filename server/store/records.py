@@ -1,4 +1,7 @@
-"""Records: what goes into the store's scripts and what comes out, as this program's own values and errors."""
+"""Records: what goes into the store's scripts and what comes out, as this program's own values and errors.
+
+Owns the stored forms, and never talks to a server.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,8 @@ class Board:
     async def run(self) -> None:
         """Until cancelled: sample, tell the others, merge. A store that hangs holds up only what goes through it."""
         others = (
-            keep("hearing the other nodes", self._listen, delays_s=(EVERY_S,), failed=self._lose),
+            # That the store is away the relay says.
+            keep("hearing the other nodes", self._listen, delays_s=(EVERY_S,), expected=StoreError),
             keep("telling the other nodes", self._gossip),
         )
         try:
@@ -320,11 +321,6 @@ class Board:
         async with self._store.channels.hear(workers, by=f"{self.worker}:stats", patience=PATIENCE) as hearing:
             await self._tell({"worker": self.worker, "hello": True})  # from here on nothing is missed
             await hearing.listen(lambda _, message: self.hear(message))
-
-    async def _lose(self, error: Exception, failures: int) -> None:
-        """That the store is away the relay says."""
-        if not failures and not isinstance(error, StoreError):
-            log.error("hearing the other nodes failed; it is tried again until it works", exc_info=error)
 
 
 def sparse(histogram: Histogram) -> list[list[int]]:

@@ -22,11 +22,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from doubles import Ear
 from stoppress.hub.hub import Hub
 from stoppress.hub.merge import merged
 from stoppress.hub.reader import Reader
 from stoppress.hub.stats import Histogram
 from stoppress.settings import Settings
+from stoppress.store.channels import DeafError
 from stoppress.store.store import Store
 from stoppress.tasks import end
 from stoppress.transport.worker import Duty, Lifeline
@@ -406,6 +408,28 @@ async def test_who_starts_is_told_at_once_what_the_other_nodes_have(store, until
     await new.announce("http://127.0.0.1:1")
     assert new.latest["readers"] == 40
     await end(tasks)
+
+
+async def test_the_other_nodes_are_heard_anew_when_the_hearing_ends(store, until, caplog):
+    """Whatever ended it: a deaf link, or what nobody thought of. Only the second is worth a word, and one."""
+    ear = Ear(store.channels)
+    far = stats.Board(Hub(), store, "far")
+    board = stats.Board(Hub(), replace(store, channels=ear), "here")
+    running = [asyncio.create_task(one.run()) for one in (far, board)]
+    await until(lambda: "far" in board.latest["workers"])
+    for error in (DeafError("nothing heard"), AttributeError("nobody thought of it")):
+
+        def stumble(_channel, _message, error=error):
+            ear.look = lambda _channel, _message: True
+            raise error
+
+        count, ear.look = len(ear.hearings), stumble
+        await until(lambda count=count: len(ear.hearings) == count + 1)
+        board._heard.clear()
+        await until(lambda: "far" in board._heard)
+    await end(running)
+    said = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert said == ["hearing the other nodes failed; it is tried again until it works"]
 
 
 async def test_a_worker_that_was_stopped_itself_calls_nobody_silent(store, settings):
