@@ -158,8 +158,8 @@ class Hearing:
                 sending.cancel()
 
     async def _send_probe(self) -> None:
-        self._unsent = ""
         try:
             await self._calls.once("PUBLISH", self.probe, b"?")
+            self._unsent = ""
         except StoreError as error:
             self._unsent = error.detail

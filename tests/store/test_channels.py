@@ -49,6 +49,21 @@ async def test_all_that_is_said_from_the_confirmation_on_is_heard_in_order(store
     assert heard == [(store.keys.workers, b"%d" % n) for n in range(200)]
 
 
+async def test_what_comes_between_the_confirmations_is_heard_too(store: Store, until) -> None:
+    heard: list[tuple[str, bytes]] = []
+    channel, probe = store.keys.workers, store.keys.probe("t")
+    async with store.server.hearer() as pubsub:
+        hearing = Hearing(pubsub, store.calls, probe, Patience())
+        await hearing.confirm(pubsub.subscribe, channel)
+        await store.channels.say(channel, b"early")
+        await hearing.confirm(pubsub.subscribe, probe)
+        listening = asyncio.create_task(hearing.listen(lambda channel, message: heard.append((channel, message))))
+        await store.channels.say(channel, b"late")
+        await until(lambda: len(heard) == 2)
+        listening.cancel()
+    assert heard == [(channel, b"early"), (channel, b"late")]
+
+
 async def test_a_pattern_is_heard_with_the_channel_each_was_said_on(store: Store, until) -> None:
     heard: list[tuple[str, bytes]] = []
     async with store.channels.hear(store.keys.all_stories, by="t") as hearing:
