@@ -22,6 +22,7 @@ from ..newsroom.events import RESET, STORY_DELETED, read_event
 from ..store.channels import Patience
 from ..store.store import Store
 from ..tasks import Backoff, end
+from ..wire.native import comes_back
 
 CHECK_S = 2.0  # of silence, then the log's top is read: a second path, should a message have been lost
 SILENT_S = 60.0  # PROTOCOL: a server says something every 25 s
@@ -146,14 +147,12 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
                             return
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else 1006
-            if code in (4404, 4410):
-                raise _gone(slug, code) from None
+            if not comes_back(code):
+                raise _refusal(slug, url, code - 4000) from None
             why = f"{url} closed the stream ({code})"
         except InvalidStatus as error:
-            if error.response.status_code in (404, 410):
-                raise _gone(slug, error.response.status_code) from None
             if error.response.status_code < 500:
-                raise StoreError(f"{url} refuses the stream with {error.response.status_code}") from None
+                raise _refusal(slug, url, error.response.status_code) from None
             why = f"{url} answers {error.response.status_code}"
         except InvalidURI as error:
             raise StoreError(f"{url} is no address of a server: {error}") from None
@@ -173,7 +172,9 @@ def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
     return [message] if message["type"] == "snapshot" or message["type"].startswith(("post.", "story.")) else []
 
 
-def _gone(slug: str, code: int) -> StoppressError:
-    if code in (404, 4404):
+def _refusal(slug: str, url: str, status: int) -> StoppressError:
+    if status == 404:
         return NotFoundError(f"there is no story {slug}")
-    return GoneError(f"the story {slug} was deleted")
+    if status == 410:
+        return GoneError(f"the story {slug} was deleted")
+    return StoreError(f"{url} refuses the stream with {status}")

@@ -263,7 +263,8 @@ class Board:
 
     def _peak(self, now_ms: int, others: Iterable[dict[str, Any]]) -> int:
         """Most readers in the last minute; of those that one who died had, the supervisor knows."""
-        return max(self._gone(now_ms), *self._totals, *(told["peak"] for told in others))
+        peak: int = max(self._gone(now_ms), *self._totals, *(told["peak"] for told in others))
+        return peak
 
     def _gone(self, now_ms: int) -> int:
         """Readers of workers of this node that died in the last minute, of those together that died together: whoever
