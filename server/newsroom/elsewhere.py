@@ -1,55 +1,110 @@
-"""How HTML from elsewhere is parsed (nh3, whose parser is a browser's), and what each of its tags is to a post."""
+"""How HTML from elsewhere is read (nh3, whose parser is a browser's): every tag of it, and nothing dropped unseen."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-from .pictures import is_credit
-from .safe import BLOCKS, MARKS
-from .tree import Node, parse
+from .pictures import address_of, addresses_of, is_credit, one_line
+from .safe import BLOCKS, MARKS, absolute, is_link
+from .tags import DROPPED, FALLBACKS, FLOWS, FORMULA, HEADINGS, NOTHING, OUT, PLAYERS, RENAMED, STYLED, WRAPPERS, kind
+from .tree import VOID, Node, parse
 
-if TYPE_CHECKING:
-    from nh3 import Cleaner
-
-HEADINGS = {"h1": "h4", "h2": "h4", "h3": "h4", "h4": "h4", "h5": "h5", "h6": "h5"}
-RENAMED = {"b": "strong", "i": "em", "s": "del", "strike": "del", "var": "em", "dfn": "em", "kbd": "code"}
-RENAMED |= {"bdo": "bdi", "samp": "code", "tt": "code", "menu": "ul", "dir": "ul", "listing": "pre"}
-WRAPPERS = frozenset(
-    "div section article aside header footer main nav address details summary center fieldset legend form hgroup "
-    "dialog search p li dt dd tr td th caption figcaption".split()  # the last where no list or table is around them
-)
-PLAYERS = frozenset("iframe video audio embed object".split())
-UNSAID = frozenset("source track param meta link base wbr col colgroup title template head".split())
-OUT = frozenset("svg noscript select textarea input canvas map area noembed noframes xmp".split())
-# Where these end cannot be seen in what a parser writes, so it drops them, and it is only told that they were there.
-DROPPED = frozenset("script style plaintext".split())
-_INLINE = frozenset("abbr acronym bdo big blink button data datalist font label marquee math meter nobr output".split())
-_INLINE |= frozenset("picture progress ruby rb rtc small span time u img i".split())
-_MATH = frozenset("mfrac mi mn mo mover mrow msqrt mstyle msub msubsup msup mtext munder munderover semantics".split())
-_WIDE = BLOCKS | MARKS | HEADINGS.keys() | RENAMED.keys() | WRAPPERS | PLAYERS | UNSAID | OUT | _INLINE | _MATH | {"br"}
+TOLD_CHARS = 200
+_WORDS = ("alt", "title", "aria-label", "label", "value", "placeholder")
+_ADDRESSES = ("href", "src", "data", "poster")
 # An unknown scheme loses its address in the parser's sieve; of these we can say what was lost.
 _SCHEMES = "http https mailto tel sms ftp data javascript vbscript file blob about cid webcal whatsapp tg geo skype"
-_READ = "href src alt title width height class srcset data-src data-lazy-src data-original data type name id"
+_READ = "href src alt title width height class srcset poster data type name id videoid label placeholder"
 _READ += " aria-label dir lang start reversed value colspan rowspan scope align cite"
+_SELF_CLOSED = re.compile(r"<([a-z][^\s/>\"'<]*)((?:\s[^<>]*)?)/>", re.I)
+# Of these a parser knows what they are. Any other tag it drops, some with all that is in them and without a word: what
+# it takes for SVG or MathML in the wrong place (<text>, <list>, <in>), what it does not expect there, what browsers
+# with scripts do not show. Under a foreign name it reads what is in them as it reads the rest.
+_NATIVE = BLOCKS | MARKS | HEADINGS.keys() | RENAMED.keys() | WRAPPERS | PLAYERS | OUT | NOTHING | STYLED | DROPPED
+_NATIVE = _NATIVE - FALLBACKS - {"template", "frameset", "frame", "svg"} | {"br", "img", "image", "button"}
+_TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.I)
+_FOREIGN = "x--"
+# To HTML it is a comment, but who wraps a body in XML's CDATA means what is in it.
+_SECTION = "<![CDATA["
+# "if a <b and c</p>": words that run into the next tag, or the end. A parser takes them for names of attributes.
+_NO_TAG = re.compile(r"<(?=[a-z][^\s<>\"'=]*\s+[a-z][^<>\"'=]*(?:<|\Z))", re.I)
+_NAMED = "x--tag"
+# What ends with its end tag, whatever was left open in it: to a parser, only few tags do, and `object` is one.
+_CLOSED = (PLAYERS | OUT) - VOID - {"iframe", "textarea", "title", "select", "object", "applet"}
+_MADE = frozenset(
+    "img p br tbody tr colgroup table div object".split()
+)  # tags that a parser adds, or writes for others
+_ROWS = r"caption|t(?:[rdh]|head|body|foot)"
 
 
 def read(html: str, deepest: int) -> Node | None:
-    """The tree that a browser would make of it, without comments; None if it is deeper than `deepest`."""
-    return parse(_parser().clean(_in_tables(html)), deepest)
+    """The tree that a browser without scripts would make of it; None if it is deeper than `deepest`."""
+    root = parse(_parsed(_prepared(html)), deepest)
+    if root is None:
+        return None
+    for node in root.elements():
+        node.tag = node.attributes.pop(_NAMED, node.tag).removeprefix(_FOREIGN)
+        node.attributes = {name: _own(value) for name, value in node.attributes.items()}
+        node.children = [_own(child) if isinstance(child, str) else child for child in node.children]
+        if node.tag == "picture":
+            _offer(node)
+    _drop_repeats(root)
+    return root
 
 
-def dropped(html: str) -> list[str]:
-    """The tags that `read` leaves out with all that is in them, as often as they stand."""
-    return [name.lower() for name in re.findall(r"<(script|style|plaintext)[\s>/]", html, re.I)]
+def unseen(html: str) -> list[tuple[str, str, bool]]:
+    """What `read` drops without a trace in the tree, or changes before: kind, sentence, whether nothing is lost."""
+    names = re.findall(rf"<({'|'.join(sorted(DROPPED))})[\s>/]", html, re.I)
+    lost = [(name.lower(), f"{name.lower()} left out", False) for name in names]
+    if _SECTION in html:
+        lost.append(("CDATA", "CDATA section read as HTML", True))
+    _, opened, rest = html.rpartition("<!--")
+    if opened and "-->" not in f"--{rest}" and (words := one_line(rest)[:TOLD_CHARS]):
+        lost.append(("comment", f"comment without an end left out: {words}", False))
+    if cut := re.search(r"<[a-z]", behind := _NO_TAG.sub(" ", html[html.rfind(">") + 1 :]), re.I):
+        lost.append(("tag", f"tag without an end left out: {one_line(behind[cut.start() :])[:TOLD_CHARS]}", False))
+    return lost
+
+
+def _prepared(html: str) -> str:
+    """`html` so that a parser loses nothing of it."""
+    if _SECTION in html:
+        html = html.replace(_SECTION, "").replace("]]>", "")
+    html = _NO_TAG.sub("&lt;", html)
+    html = _SELF_CLOSED.sub(_closed, html)
+    html = re.sub(r"<(/?)plaintext(?=[\s/>])", r"<\1xmp", html, flags=re.I)
+    html = re.sub(r"(<frame\s[^<>]*)>", r"\1></frame>", html, flags=re.I)
+    return _TAG.sub(_named, _in_tables(html))
+
+
+def _named(found: re.Match[str]) -> str:
+    closing, name = found.groups()
+    if name.lower() in _CLOSED:
+        return "</object" if closing else f'<object {_NAMED}="{name.lower()}"'
+    return found.group() if name.lower() in _NATIVE else f"<{closing}{_FOREIGN}{name}"
+
+
+def _own(text: str) -> str:
+    """With the names of tags as they were given: in code, in the text of a picture."""
+    return text.replace(f"<{_FOREIGN}", "<").replace(f"</{_FOREIGN}", "</")
+
+
+def _closed(found: re.Match[str]) -> str:
+    """`<iframe/>` as XML means it: a browser takes all that follows for its content, and shows none of that."""
+    name, attributes = found.groups()
+    is_value = attributes and not re.search(r"[\s\"']$|\s[^\s=]+$", attributes[-200:])  # <a href=https://a.example/>
+    if name.lower() in VOID or name.lower() in FLOWS or is_value:
+        return found.group()
+    return f"<{name}{attributes}></{name}>"
 
 
 def _in_tables(html: str) -> str:
     """A parser forgets rows and cells outside of a table, and glues their text: they get one, or become blocks."""
-    if not re.search(r"<table[\s>]", html, re.I):
-        return f"<table>{html}</table>" if re.search(r"<t[rdh][\s>]", html, re.I) else html
+    if not re.search(r"<table[\s>]", html, re.I) and re.match(rf"\s*<(?:{_ROWS})[\s>]", html, re.I):
+        behind = re.split(rf"</(?:{_ROWS})\s*>", html, flags=re.I)[1:]
+        if not behind or not behind[-1].strip():
+            return f"<table>{html}</table>"
     depth = 0
 
     def place(found: re.Match[str]) -> str:
@@ -60,39 +115,116 @@ def _in_tables(html: str) -> str:
             return found.group()
         return found.group() if depth else f"<{closing}div"
 
-    return re.sub(r"<(/?)(table|t[rdh])(?=[\s>/])", place, html, flags=re.I)
+    return re.sub(rf"<(/?)(table|{_ROWS})(?=[\s>/])", place, html, flags=re.I)
 
 
-@cache
-def _parser() -> Cleaner:
-    """Only to parse: it lets through whatever `html.py` has an answer to."""
+def _parsed(html: str) -> str:
+    """Only parsed: whatever tag stands in it is let through, so that there is an answer to each."""
     from nh3 import Cleaner
 
     return Cleaner(
-        tags=set(_WIDE),
+        tags={name.lower() for _, name in _TAG.findall(html)} - DROPPED | _MADE,
         clean_content_tags=set(DROPPED),
-        attributes={"*": set(_READ.split())},
+        attributes={"*": {*_READ.split(), _NAMED}},
+        generic_attribute_prefixes={"data-"},
         url_schemes=set(_SCHEMES.split()),
         link_rel=None,
         strip_comments=True,
-    )
+    ).clean(html)
+
+
+def _offer(picture: Node) -> None:
+    """A `picture` is its `img`; what its sources offer comes after that one's own addresses, or is all there is."""
+    parts = list(picture.elements())
+    image = next((part for part in parts if part.tag == "img"), None)
+    if image is None:
+        image = Node("img", {})
+        picture.children.append(image)
+    offers = [part.attributes.get(name, "") for part in (image, *parts) for name in ("srcset", "data-srcset")]
+    image.attributes["srcset"] = ", ".join(offer for offer in offers if offer.strip())
+
+
+def _drop_repeats(root: Node) -> None:
+    """Pages that load pictures and players late repeat them in `noscript`: one is enough."""
+    outside: set[str] = set()
+
+    def collect(node: Node) -> None:
+        for child in node.children:
+            if isinstance(child, Node) and child.tag not in FALLBACKS:
+                outside.update(_shown(child))
+                collect(child)
+
+    def drop(node: Node, is_inside: bool) -> None:
+        if is_inside:
+            node.children = [one for one in node.children if isinstance(one, str) or outside.isdisjoint(_shown(one))]
+        for child in node.children:
+            if isinstance(child, Node):
+                drop(child, is_inside or child.tag in FALLBACKS)
+
+    collect(root)
+    drop(root, False)
+
+
+def _shown(node: Node) -> list[str]:
+    if kind(node.tag) == "img":
+        return addresses_of(node)
+    return [address for address in address_of(node)[:1] if address] if node.tag in PLAYERS else []
+
+
+def told(nodes: Iterable[Node | str], but: str = "") -> str:
+    """What is in them, as a note says it: words, and addresses (`but` this one), on one line."""
+    words: list[str] = []
+    waiting = list(nodes)[::-1]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, str):
+            words.append(node)
+            continue
+        if node.tag not in NOTHING and not (but and kind(node.tag) == "img"):
+            given = node.attributes
+            words += [f" {given[name]} " for name in _WORDS if name in given]
+            addresses = [absolute(given[name]) for name in _ADDRESSES if name in given]
+            words += [f" {address} " for address in addresses if is_link(address) and address != but]
+        gap = "" if kind(node.tag) in MARKS else " "
+        words.append(gap)
+        waiting += [gap, *node.children[::-1]]
+    text = one_line("".join(words))
+    return text if len(text) <= TOLD_CHARS else f"{text[: TOLD_CHARS - 1]}…"
 
 
 def formula(node: Node) -> list[Node | str]:
     """MathML's children in a post's own tags: `msup` and `msub` raise and lower, a fraction is `a/b`."""
     tag = node.tag
-    parts: list[list[Node | str]] = [formula(child) if isinstance(child, Node) else [child] for child in node.children]
-    parts = [part for part in parts if part != [] and not (isinstance(part[0], str) and part[0].isspace())]
+    if tag not in FORMULA and tag != "math":
+        return [node]
+    children = [child for child in node.children if isinstance(child, Node) or not child.isspace()]
+    parts: list[list[Node | str]] = [formula(child) if isinstance(child, Node) else [child] for child in children]
+    if tag == "mspace":
+        return [" "]
+    if tag == "semantics":
+        return parts[0] if parts else []  # the others say it again, in other notations
     if tag == "mfrac" and len(parts) == 2:
         return [*_grouped(parts[0]), "/", *_grouped(parts[1])]
+    if tag == "mroot" and len(parts) == 2:
+        return [_mark("sup", parts[1]), "√", *_grouped(parts[0])]
+    if tag in ("mtable", "mtr", "mfenced"):
+        row = _joined(parts, {"mtable": "; ", "mtr": " "}.get(tag, ", "))
+        return row if tag == "mtr" else ["(", *row, ")"]
     marks = {"msup": ["sup"], "mover": ["sup"], "msub": ["sub"], "munder": ["sub"]}.get(tag, ["sub", "sup"])
     if tag in ("msup", "mover", "msub", "munder", "msubsup", "munderover") and len(parts) == len(marks) + 1:
-        made = [Node(mark, {}) for mark in marks]
-        for shifted, part in zip(made, parts[1:], strict=True):
-            shifted.children = part
-        return [*parts[0], *made]
+        return [*parts[0], *(_mark(mark, part) for mark, part in zip(marks, parts[1:], strict=True))]
     flat = [piece for part in parts for piece in part]
     return ["√", *_grouped(flat)] if tag == "msqrt" else flat
+
+
+def _mark(tag: str, children: list[Node | str]) -> Node:
+    node = Node(tag, {})
+    node.children = children
+    return node
+
+
+def _joined(parts: list[list[Node | str]], between: str) -> list[Node | str]:
+    return [piece for n, part in enumerate(parts) for piece in ([between, *part] if n else part)]
 
 
 def _grouped(pieces: list[Node | str]) -> list[Node | str]:
@@ -126,15 +258,10 @@ def label_and_value(node: Node) -> list[Node | str]:
 
 
 def says(node: Node) -> bool:
-    """Is there anything in it that becomes text?"""
-    if node.tag in PLAYERS:
-        return True
-    said = [bool(child.strip()) if isinstance(child, str) else says(child) for child in node.children]
-    return any(said) and node.tag not in OUT and node.tag not in UNSAID
-
-
-def is_block(tag: str) -> bool:
-    return tag in BLOCKS or tag in WRAPPERS or tag in PLAYERS or tag in HEADINGS or tag in RENAMED
+    """Is there anything in it that becomes text of it? (A player is a link of its own.)"""
+    if node.tag in OUT or node.tag in NOTHING or node.tag in PLAYERS:
+        return False
+    return any(bool(child.strip()) if isinstance(child, str) else says(child) for child in node.children)
 
 
 def is_figure(node: Node) -> bool:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from html import escape
 from typing import NamedTuple
 
-from . import elsewhere
-from .elsewhere import HEADINGS, OUT, PLAYERS, RENAMED, UNSAID, WRAPPERS, read, says
+from . import elsewhere, tags
+from .elsewhere import read, says, told
 from .model import Image
-from .pictures import NoPicture, address_of, credit_of, picture_of
+from .pictures import NoPicture, address_of, credit_of, is_counter, picture_of
 from .runs import Direction, Mark, Marks, Runs, outside_links
 from .safe import BLOCKS, MARKS, absolute, attributes_of, is_link, tag_with
 from .tree import Node
@@ -44,7 +44,7 @@ def take(html: str, deepest: int, resolve: Callable[[str], str | None] | None = 
     if root is None:
         return None
     writer = _Writer(resolve or (lambda address: None))
-    writer.notes += [Note(tag, f"{tag} left out") for tag in elsewhere.dropped(html)]
+    writer.notes += [Note(*one) for one in elsewhere.unseen(html)]
     writer.flow(root.children, (), False, {})
     return Taken(writer.end(), writer.images, writer.notes)
 
@@ -75,45 +75,68 @@ class _Writer:
                 self._element(node, marks, bare, direction)
 
     def _element(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
-        tag = RENAMED.get(node.tag, node.tag)
+        tag = tags.kind(node.tag)
         if id(node) in self._captions:
             self._runs.apart()
         elif tag == "br":
             self._runs.line_break(marks, bare, direction)
         elif tag == "img":
             self._picture(node, marks, bare, direction)
-        elif tag in PLAYERS:
+            self.flow(node.children, marks, bare, direction)  # of an amp-img
+        elif tag in tags.PLAYERS:
             self._player(node, marks, bare, direction)
-        elif tag in OUT:
+        elif tag in tags.OUT:
             self._leave_out(node)
-        elif tag in UNSAID:
-            pass
+        elif tag in tags.NOTHING:
+            self.flow(node.children, marks, bare, direction)
         elif tag == "a":
             self._link(node, marks, bare, direction)
         elif tag in MARKS and (tag != "span" or attributes_of(node, "span")):
             mark = Mark(tag, tag_with(tag, attributes_of(node, tag)), node)
             self.flow(node.children, (*marks, mark), bare, direction)
-        elif tag in WRAPPERS:
+        elif tag in tags.WRAPPERS:
             self._wrapper(node, marks, bare, direction)
-        elif tag in BLOCKS or tag in HEADINGS:
+        elif tag in BLOCKS or tag in tags.HEADINGS:
             if self._runs.between:
                 self._runs.apart()
                 self.flow(node.children, marks, bare, direction)
                 self._runs.apart()
             else:
-                self._block(HEADINGS.get(tag, tag), node, marks, direction)
-        else:
+                self._block(tags.HEADINGS.get(tag, tag), node, marks, direction)
+        elif tag in tags.STYLED or tag in tags.FORMULA:
             self._inline(node, marks, bare, direction)
+        else:
+            self._unknown(node, marks, bare, direction)
 
     def _inline(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
-        if node.tag in ("button", "math"):
-            self._left(node.tag, f"{node.tag} became its text")
-        is_box = node.tag in ("button", "label")
-        if is_box:
-            self._runs.text(" ", marks, bare, direction)
-        self.flow(elsewhere.formula(node) if node.tag == "math" else node.children, marks, bare, direction)
-        if is_box:
-            self._runs.text(" ", marks, bare, direction)
+        if node.tag in tags.BOXES:
+            self._runs.part()
+        self.flow(node.children, marks, bare, direction)
+        if node.tag in tags.BOXES:
+            self._runs.part()
+
+    def _unknown(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
+        """A tag that a post has no answer to: its text, if it has any; else a link, if it leads somewhere."""
+        tag = node.tag
+        before = self._shown()
+        if tag == "math":
+            self.flow(elsewhere.formula(node), marks, bare, direction)
+        else:
+            self._runs.part()
+            self.flow(node.children, marks, bare, direction)
+            self._runs.part()
+        itself = Node(tag, node.attributes)  # what stands in it has been said
+        itself.children = [one for one in node.children if isinstance(one, Node) and one.tag in ("source", "param")]
+        where, _ = address_of(itself)
+        if self._shown() > before:
+            self._left(tag, f"{tag} became its text" + (f", its address left out: {where[:200]}" if where else ""))
+        elif where:
+            self._player(itself, marks, bare, direction)
+        else:
+            self._leave_out(itself)
+
+    def _shown(self) -> int:
+        return self._runs.words + len(self.images)
 
     def _wrapper(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         if node.tag == "form":
@@ -255,38 +278,63 @@ class _Writer:
         found = picture_of(node)
         if isinstance(found, NoPicture) and found.is_text:
             self._runs.text(found.text, marks, bare, direction)
-            return
-        self._runs.part()
+        else:
+            self._runs.part()
+            self._move(found)
+
+    def _move(self, found: Image | NoPicture) -> None:
         if isinstance(found, Image):
             self.images.append(found)
         else:
-            self._left("img", found.text)
+            self._left("img", found.text, found.is_kept)
 
     def _player(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
+        """A link to where it plays. What an object holds takes its place where it has no address."""
+        tag = node.tag
         where, title = address_of(node)
-        if not is_link(where):
-            self._left(node.tag, f"{node.tag} left out: it has no address that can be linked")
-            return
-        self._left(node.tag, f"{node.tag} became a link to {where[:80]}")
-        outside = outside_links(marks)
-        link = Mark("a", tag_with("a", {"href": where}), node)
-        self._runs.apart()
-        self._runs.text(title or re.sub(r"^https?://(www\.)?", "", where), (*outside, link), bare, direction)
-        self._runs.apart()
+        before = self._shown()
+        self._runs.part()
+        if is_counter(node):
+            self._left(tag, f"{tag} left out: it only counts readers", is_kept=True)
+        elif where:
+            self._left(tag, f"{tag} became a link to {where[:80]}")
+            link = Mark("a", tag_with("a", {"href": where}), node)
+            text = title or re.sub(r"^https?://(www\.)?", "", where)
+            self._runs.apart()
+            self._runs.text(text, (*outside_links(marks), link), bare, direction)
+            self._runs.apart()
+        else:
+            if tag in tags.FLOWING:
+                self.flow(node.children, marks, bare, direction)
+                self._runs.part()
+            if self._shown() == before or node.attributes.get("data"):
+                self._left(tag, f"{tag} left out: it has no address that can be linked")
+        if where or tag not in tags.FLOWING:
+            self._beside(node, where)
+
+    def _beside(self, node: Node, where: str) -> None:
+        """What a player shows until it plays, or where it cannot: its pictures are kept, its words told."""
+        if node.attributes.get("poster"):
+            self._move(picture_of(Node("img", {"src": node.attributes["poster"]})))
+        for part in node.elements():
+            if tags.kind(part.tag) == "img":
+                self._move(picture_of(part))
+        if words := told(node.children, but=where):
+            self._left(node.tag, f"{node.tag}'s words for who cannot play it left out: {words}")
 
     def _link(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         given = node.attributes.get("href", "")
         where = self._resolve(given) or absolute(given)
         if is_link(where) and says(node):
             opening = tag_with("a", {"href": where, **attributes_of(node, "span")})
-            is_split = any(elsewhere.is_block(part.tag) for part in node.elements())
+            is_split = any(tags.is_block(part.tag) for part in node.elements())
             marks = (*outside_links(marks), Mark("a", opening, node, is_split))
         elif is_link(where):
-            pictures = [picture_of(part) for part in node.elements() if part.tag == "img"]
-            if not any(
-                isinstance(one, Image) and one.url.partition("?")[0] == where.partition("?")[0] for one in pictures
-            ):
+            begin = len(self.images)
+            self.flow(node.children, marks, bare, direction)
+            if where.partition("?")[0] not in [image.url.partition("?")[0] for image in self.images[begin:]]:
                 self._left("link", f"link to {where[:80]} left out: it has no text")
+            return
         elif given and says(node):
             self._left("link", f"link to {given[:80]} left out, its text kept")
         elif not given and says(node) and not node.attributes.keys() & {"name", "id"}:
@@ -294,18 +342,12 @@ class _Writer:
         self.flow(node.children, marks, bare, direction)
 
     def _leave_out(self, node: Node) -> None:
-        tag = node.tag
-        if tag == "noscript":  # where pages that load pictures late keep the real one
-            inner = read(node.text(), 100)
-            for part in inner.elements() if inner else ():
-                found = picture_of(part) if part.tag == "img" else None
-                if isinstance(found, Image) and not any(one.url == found.url for one in self.images):
-                    self.images.append(found)
-        elif tag == "input" and node.attributes.get("type") == "hidden":
-            pass
-        else:
-            self._runs.part()
-            self._left(tag, f"{'form field' if tag in ('input', 'select', 'textarea') else tag} left out")
+        words = told([node])
+        if (node.tag == "input" and node.attributes.get("type") == "hidden") or (node.tag == "base" and not words):
+            return
+        self._runs.part()
+        name = "form field" if node.tag in tags.FIELDS else node.tag
+        self._left(node.tag, f"{name} left out" + (f": {words}" if words else ""))
 
-    def _left(self, kind: str, text: str) -> None:
-        self.notes.append(Note(kind, text))
+    def _left(self, kind: str, text: str, is_kept: bool = False) -> None:
+        self.notes.append(Note(kind, text, is_kept))

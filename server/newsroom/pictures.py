@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .errors import InvalidError
 from .fields import LINE_CHARS, NOTE_CHARS, check_url
 from .model import Image
-from .safe import absolute
+from .safe import absolute, is_link
 from .tree import Node
 
 _LATE = ("data-src", "data-lazy-src", "data-original")  # the address, where a script loads pictures late
@@ -20,13 +20,28 @@ _CREDIT = re.compile(
     re.I,
 )
 PIXELS = 100_000
+_TINY = re.compile(r"\s*[0-3](?:px)?\s*")
+_HTTP = re.compile("(?:https?:)?//", re.I)
+# Of a `srcset`: an address may have commas in it, and ends with one where no size follows.
+_CANDIDATE = re.compile(r"([^\s,]\S*?)(?:,(?:\s|$)|\s[^,]*(?:,|$)|$)")
+# Elements that name what they play by its number.
+_BY_NUMBER = {
+    "amp-dailymotion": ("data-videoid", "https://www.dailymotion.com/video/{}"),
+    "amp-instagram": ("data-shortcode", "https://www.instagram.com/p/{}/"),
+    "amp-twitter": ("data-tweetid", "https://twitter.com/i/status/{}"),
+    "amp-vimeo": ("data-videoid", "https://vimeo.com/{}"),
+    "amp-youtube": ("data-videoid", "https://www.youtube.com/watch?v={}"),
+    "lite-vimeo": ("videoid", "https://vimeo.com/{}"),
+    "lite-youtube": ("videoid", "https://www.youtube.com/watch?v={}"),
+}
 
 
 class NoPicture(NamedTuple):
-    """`is_text`: an emoji, which is its text; else `text` says why the picture is left out."""
+    """`is_text`: an emoji, which is its text; else `text` says why the picture is left out. `is_kept`: no loss."""
 
     text: str
     is_text: bool = False
+    is_kept: bool = False
 
 
 def picture_of(node: Node) -> Image | NoPicture:
@@ -34,26 +49,31 @@ def picture_of(node: Node) -> Image | NoPicture:
     alt = one_line(node.attributes.get("alt", ""))
     if alt and re.search(r"\b(emoji|smiley|emoticon)", node.attributes.get("class", "")):
         return NoPicture(alt, is_text=True)
-    width, height = (_pixels(node.attributes.get(side, "")) for side in ("width", "height"))
-    if 0 < width < 4 and 0 < height < 4:
-        return NoPicture("img left out: it only counts readers")
-    given = [node.attributes.get(name, "") for name in (*_LATE, "src")]
-    given.append(node.attributes.get("srcset", "").strip().partition(" ")[0].rstrip(","))
-    url = ""
-    for address in given:
-        url = absolute(address)
-        if url and not url.startswith("data:"):
-            break
-    try:
-        is_usable = bool(check_url("url", url))
-    except InvalidError:
-        is_usable = False
-    if not is_usable:
+    if is_counter(node):
+        return NoPicture("img left out: it only counts readers", is_kept=True)
+    addresses = addresses_of(node)
+    url = next((address for address in addresses if _is_usable(address)), "")
+    if not url:
         about = f" ({alt[:60]})" if alt else ""
-        return NoPicture(f"img{about} left out: its address {given[-2][:80]!r} cannot be used")
+        shown = node.attributes.get("src", "") or "".join(addresses[:1])
+        return NoPicture(f"img{about} left out: its address {shown[:80]!r} cannot be used")
     if len(url) > 2_048:
         return NoPicture(f"img left out: its address is {len(url):,} characters long")
+    width, height = (_pixels(node.attributes.get(side, "")) for side in ("width", "height"))
     return Image(url=url, alt=_cut(alt, LINE_CHARS), width=width, height=height)
+
+
+def addresses_of(node: Node) -> list[str]:
+    """Where an `img` may be had, the best first: data: URLs only hold its place until a script comes."""
+    given = [node.attributes.get(name, "") for name in (*_LATE, "src")]
+    for name in ("srcset", "data-srcset"):
+        given += _CANDIDATE.findall(node.attributes.get(name, ""))
+    return [url for one in given if (url := absolute(one)) and not url.startswith("data:")]
+
+
+def is_counter(node: Node) -> bool:
+    """A picture or player too small to be seen: it is there to be fetched."""
+    return all(_TINY.fullmatch(node.attributes.get(side, "")) for side in ("width", "height"))
 
 
 def is_credit(node: Node) -> bool:
@@ -94,17 +114,33 @@ def credit_of(captions: list[Node]) -> tuple[str, str]:
 
 
 def address_of(node: Node) -> tuple[str, str]:
-    """Where a player plays from, and its title."""
-    parts = [part.attributes for part in node.elements()]
-    given = [one.get(name, "") for one in parts for name in ("src", "data", "data-src")]
-    params = [one.get("value", "") for one in parts if one.get("name", "").lower() in ("movie", "src")]
-    titles = [one.get(name, "") for one in parts for name in ("title", "aria-label")]
-    where = next((address for one in [*given, *params] if (address := absolute(one))), "")
+    """Where a player plays from ("": nowhere that can be linked), and its title.
+
+    Its sources count, and what plugins were told; not what it shows where it cannot play. Scripts that wait for
+    consent, and elements of somebody's own, hide the address in a data attribute.
+    """
+    own = node.attributes
+    parts = [part.attributes for part in node.children if isinstance(part, Node) and part.tag in ("source", "param")]
+    given = [one.get(name, "") for one in (own, *parts) for name in ("src", "data", "data-src", "href")]
+    given += [one.get("value", "") for one in parts if one.get("name", "").lower() in ("movie", "src", "url")]
+    name, address = _BY_NUMBER.get(node.tag, ("", ""))
+    if re.fullmatch(r"[\w-]+", own.get(name, "")):
+        given.append(address.format(own[name]))
+    given += [value for name, value in own.items() if name.startswith("data-") and _HTTP.match(value)]
+    where = next((address for one in given if is_link(address := absolute(one))), "")
+    titles = [own.get(name, "") for name in ("title", "aria-label", "alt")]
     return where, next((title for one in titles if (title := one_line(one))), "")
 
 
 def one_line(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        return bool(check_url("url", url))
+    except InvalidError:
+        return False
 
 
 def _pixels(text: str) -> int:

@@ -6,6 +6,7 @@ block, so they may stand around blocks too. What blocks there are, `html.py` dec
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ class Mark(NamedTuple):
     is_split: bool = False
 
 
+# Punctuation that ends what stands before it, and no word or number: "the <x-term>bridge</x-term>, which".
+_GOES_ON = re.compile(r"[.,;:!?…)\]”’»]*(?=\s|$)")
 Marks = tuple[Mark, ...]
 Direction = dict[str, str]  # dir and lang of the wrappers that are not written
 
@@ -37,6 +40,7 @@ class Runs:
     def __init__(self) -> None:
         self.out: list[str] = []
         self.between = ""
+        self.words = 0  # how often there was something to read
         self._opened: list[Mark] = []
         self._start = -1  # where the run begins in `out`
         self._closing = ""
@@ -44,12 +48,14 @@ class Runs:
         self._is_parted = False  # what comes next, from what stands
 
     def text(self, text: str, marks: Marks, bare: bool, direction: Direction) -> None:
-        self._begin(marks, bare, direction, text.isspace())
-        self._is_said = self._is_said or not text.isspace()
+        self._begin(marks, bare, direction, text)
+        if not text.isspace():
+            self.words += 1
+            self._is_said = True
         self.out.append(escape(text, quote=False))
 
     def line_break(self, marks: Marks, bare: bool, direction: Direction) -> None:
-        self._begin(marks, bare, direction, True)
+        self._begin(marks, bare, direction, " ")
         self.out.append("<br>")
 
     def part(self) -> None:
@@ -76,7 +82,8 @@ class Runs:
             self._opened.clear()
         self._start, self._is_said = -1, False
 
-    def _begin(self, marks: Marks, bare: bool, direction: Direction, is_blank: bool) -> None:
+    def _begin(self, marks: Marks, bare: bool, direction: Direction, text: str) -> None:
+        is_blank = text.isspace()
         if self._start < 0:
             self._start = len(self.out)
             self._closing = "" if bare or self.between else "</p>"
@@ -87,9 +94,10 @@ class Runs:
             same += 1
         self._close_marks(same)
         if self._is_parted and not is_blank:
-            self._is_parted = False
-            if self._touches():
+            goes_on = None if self.between == "\n" else _GOES_ON.match(text)
+            if not goes_on and self._touches():
                 self.out.append(self.between or " ")
+            self._is_parted = goes_on is not None and goes_on.end() == len(text)
         for mark in marks[same:]:
             if mark.is_split and is_blank:
                 break
@@ -102,12 +110,14 @@ class Runs:
 
     def _touches(self) -> bool:
         """Would a word be read as one with the text that stands?"""
-        for part in reversed(self.out):
-            if part and not part.startswith("<"):
-                return not (part.endswith(self.between) if self.between else part[-1].isspace())
-            if part and part.strip("</>").partition(" ")[0] not in MARKS:
-                break
-        return False
+        last = next((part for part in reversed(self.out) if part and not _is_mark(part)), "<")
+        if last.startswith("<"):
+            return False
+        return not (last.endswith(self.between) if self.between else last[-1].isspace())
+
+
+def _is_mark(part: str) -> bool:
+    return part.startswith("<") and part.strip("</>").partition(" ")[0] in MARKS
 
 
 def outside_links(marks: Marks) -> Marks:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from html import unescape
 
-VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-RAW = frozenset("iframe noembed noframes noscript xmp".split())  # hold text, not tags, up to their first end tag
+VOID = frozenset("area base br col embed hr img input link meta param source track wbr basefont bgsound keygen".split())
+RAW = frozenset({"iframe", "xmp"})  # hold text, not tags, up to their first end tag
 _PIECE = re.compile(r'<(/?)([a-z][^\s/>]*)((?:\s[^\s="<>]+="[^"]*")*)>|([^<]+|<)')
 _ATTRIBUTE = re.compile(r'\s([^\s="<>]+)="([^"]*)"')
 
@@ -54,7 +54,7 @@ def parse(html: str, deepest: int = 1000) -> Node | None:
             if tag in RAW:
                 end = html.find(f"</{tag}>", at)
                 end = len(html) if end < 0 else end
-                node.children.append(html[at:end])
+                node.children += [html[at:end]] if end > at else []
                 at = end
             if tag not in VOID:
                 opened.append(node)

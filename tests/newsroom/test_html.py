@@ -96,7 +96,7 @@ KEPT = [
         None,
         "2^(2³), x_(a₁), a^(1 2), 2^(2³)",
     ),
-    ("<form><label>Name</label><button>Go</button></form>", "<p> Name  Go </p>", "Name Go"),
+    ("<form><label>Name</label><button>Go</button></form>", "<p>Name Go</p>", "Name Go"),
     ('<p>a <img class="emoji" alt="😀" src="x.png"> b</p>', "<p>a 😀 b</p>", "a 😀 b"),
     (
         '<p><a href="//cdn.example/x">x</a> <a href=" www.b.example/a b ">y</a> <a href="tel:+3531">z</a></p>',
@@ -165,7 +165,7 @@ LOST = [
     ("<video><source src=https://v.example/v.mp4></video>", ["video became a link to https://v.example/v.mp4"]),
     ("<form>a<input name=q></form>", ["form left out, its text kept", "form field left out"]),
     ("<script>a()</script><script>b()</script>", ["script left out (2 times)"]),
-    ("<style>a{}</style><svg><text>a</text></svg>", ["style left out", "svg left out"]),
+    ("<style>a{}</style><svg><text>a</text></svg>", ["style left out", "svg left out: a"]),
     ('<a href="#s">a</a>', ["link to #s left out, its text kept"]),
     ('<a href="s.html">a</a>', ["link to s.html left out, its text kept"]),
     ('<a href="javascript:a()">a</a>', ["link to javascript:a() left out, its text kept"]),
@@ -270,7 +270,6 @@ def test_plain_text_keeps_its_lines(text: str, html: str) -> None:
             "<table> <tr>x <td>a</td></tr><input type=hidden name=b></table>",
             "<p>x </p><table> <tbody><tr><td>a</td></tr></tbody></table>",
         ),
-        ("<noscript><img src=/late.jpg><img src=x></noscript>", ""),
         ("a</b></p>b", "<p>a</p><p>b</p>"),
     ],
 )
@@ -317,7 +316,6 @@ def test_a_link_around_blocks_goes_into_each_that_has_words() -> None:
             "<figure><img src=/a><figcaption>A boat. © Ana</figcaption></figure>",
             [Image(url="/a", caption="A boat.", credit_text="© Ana")],
         ),
-        ("<noscript><img src=/a></noscript><img src=/a><noscript><img src=/a></noscript>", [Image(url="/a")] * 2),
     ],
 )
 def test_pictures_are_found_however_they_are_written(html: str, images: list[Image]) -> None:

@@ -136,7 +136,26 @@ https://h.example/(a)*,
 |-|:-:|
 &nbsp;
 <bdo dir=rtl>
-<label>""",
+<label>
+<amp-img src=/a.jpg>
+<amp-video src=javascript:a() poster=/p.jpg>
+</amp-video>
+<x-a href=/b>
+</x-a>
+<x--a>
+<object x--tag=script>
+</object>
+</template>
+<canvas>
+</canvas>
+<picture><source srcset="/a, b 2x">
+<text>
+</text>
+<frame src=/f>
+<noembed>
+<iframe src=/i />
+<a b
+<!-- b""",
 )
 soup = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=6)), max_size=24).map("".join)
 

@@ -28,8 +28,9 @@ def test_elements_text_and_attributes() -> None:
 
 
 def test_what_holds_no_tags_is_text_to_its_own_end() -> None:
-    assert tree("<noscript>a<b></noscript>c") == [("noscript", ["a<b>"]), "c"]
+    assert tree("<iframe>a<b></iframe>c") == [("iframe", ["a<b>"]), "c"]
     assert tree("<xmp>a<b>") == [("xmp", ["a<b>"])]
+    assert tree("<xmp></xmp>") == [("xmp", [])]
 
 
 def test_what_is_no_tag_is_text_and_an_end_of_nothing_is_passed_over() -> None:
