@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stoppress.newsroom.errors import InvalidError
 from stoppress.newsroom.model import Image
-from stoppress.newsroom.text import REL, clean, from_lines, plain, render, take, with_pictures
+from stoppress.newsroom.text import REL, clean, from_lines, instead_of, plain, render, take, with_pictures
 
 
 def link(address: str, text: str) -> str:
@@ -229,6 +229,17 @@ def test_a_caption_fills_what_the_given_picture_lacks_and_a_second_one_is_told()
     assert with_pictures([Image(url="/a.jpg", alt="x")], found) == ([Image(url="/a.jpg", alt="x", caption="Noon")], [])
     images, notes = with_pictures([Image(url="/a.jpg", caption="Dawn")], found)
     assert (images[0].caption, notes[0].text) == ("Dawn", "caption left out, the picture has another: Noon")
+
+
+def test_pictures_of_new_html_take_the_place_of_old_ones_and_those_that_stay_keep_their_words() -> None:
+    old = [Image(url="/1.jpg"), Image(url="/2.jpg", alt="Two")]
+    images, notes = instead_of(old, [Image(url="/3.jpg"), Image(url="/2.jpg"), Image(url="/3.jpg", alt="Three")])
+    assert images == [Image(url="/3.jpg", alt="Three"), Image(url="/2.jpg", alt="Two")]
+    assert [note.text for note in notes] == [
+        "img moved to images",
+        "images replaced by those in the HTML, left out: /1.jpg",
+    ]
+    assert instead_of(old, old) == (old, [])
 
 
 def test_links_may_be_resolved() -> None:

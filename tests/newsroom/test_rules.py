@@ -102,6 +102,14 @@ def test_a_note_alone_is_an_edit():
     assert (change.post.change_note, change.post.version) == ("Checked again", 2)
 
 
+def test_an_edit_that_would_leave_nothing_to_show_is_refused():
+    post = a_post(headline="")
+    with pytest.raises(InvalidError, match="headline: is missing, and so would be text and images: withdraw or delete"):
+        rules.edit(post, read(PostPatch, {"body": ""}), html="", text="", now=LATER)
+    picture = read(PostPatch, {"body": "", "images": [{"url": "/a.jpg"}]})
+    assert rules.edit(post, picture, html="", text="", now=LATER).post.body == ""
+
+
 def test_a_post_dated_ahead_of_this_clock_never_moves_back():
     ahead = format_time(LATER)
     post = a_post(date_modified=ahead)
