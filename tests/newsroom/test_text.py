@@ -3,13 +3,13 @@
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from growth import check_grows_in_line
 from stoppress.newsroom.errors import InvalidError
 from stoppress.newsroom.fields import BODY_BYTES
 from stoppress.newsroom.text import NESTING, REL, TAGS, clean, plain, render
@@ -260,11 +260,8 @@ UNITS += ["://", "http://", "~~a ", "||\n", "世**。", "a.www.b "]
 
 @pytest.mark.timed
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_worst_64_kib_take_under_two_seconds(unit: str) -> None:
-    body = (unit * BODY_BYTES).encode()[:BODY_BYTES].decode(errors="ignore")
-    began = time.process_time()
-    render(body)
-    assert time.process_time() - began < 2
+def test_the_worst_bodies_take_time_in_proportion(unit: str) -> None:
+    check_grows_in_line(lambda size: render((unit * size).encode()[:size].decode(errors="ignore")), BODY_BYTES)
 
 
 @pytest.mark.timed
@@ -274,10 +271,8 @@ def test_the_worst_64_kib_take_under_two_seconds(unit: str) -> None:
 )
 def test_long_runs_of_nothing_take_no_time(around: tuple[str, str], blank: str) -> None:
     start, end = around
-    body = start + blank * ((BODY_BYTES - 20) // len(blank.encode())) + end
-    began = time.process_time()
-    render(body)
-    assert time.process_time() - began < 1.5
+    times = (BODY_BYTES - 20) // len(blank.encode())
+    check_grows_in_line(lambda size: render(start + blank * size + end), times)
 
 
 @pytest.mark.timed
@@ -285,9 +280,12 @@ def test_long_runs_of_nothing_take_no_time(around: tuple[str, str], blank: str) 
 @pytest.mark.parametrize("around", [("<pre>", "x</pre>"), ("<p>", "x</p>"), ("", "x"), ("<p ", ">x</p>"), ("<", "x")])
 def test_long_runs_of_nothing_in_html_take_no_time(around: tuple[str, str], blank: str) -> None:
     start, end = around
-    began = time.process_time()
-    assert plain(clean(start + blank * 130_000 + end)).strip("<\u00a0 \t\n") in ("x", "")
-    assert time.process_time() - began < 1.5
+
+    def work(size: int) -> None:
+        assert plain(clean(start + blank * size + end)).strip("<\u00a0 \t\n") in ("x", "")
+
+    # nh3 0.3.8 itself takes a text of references (&nbsp;) in the square of their number: 0.3 s for 130,000.
+    check_grows_in_line(work, 30_000 if blank == "\u00a0" else 130_000)
 
 
 def test_blanks_at_line_ends_are_dropped() -> None:
