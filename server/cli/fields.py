@@ -8,9 +8,11 @@ Each `--image` begins a picture; `--alt`, `--caption`, `--credit`, `--width` and
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote
 
 import click
 
@@ -113,27 +115,39 @@ def given(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def check_is_published(option: str, url: str) -> None:
     """Refuse what is a file of this computer: readers' browsers would ask the site for it, and show nothing."""
-    if os.path.isfile(url) or url.lower().startswith("file:"):
+    if os.path.isfile(url) or os.path.isfile(unquote(url)) or url.lower().startswith("file:"):
         raise InvalidError(
             option, f"{url} is a file on this computer, which readers cannot see; upload it and give its address"
         )
 
 
-def check_pictures(option: str, html: str) -> None:
-    """The same for each picture in HTML."""
-    pictures = _Pictures()
-    pictures.feed(html)
-    for url in pictures.urls:
-        check_is_published(option, url)
+def check_text(field: str, text: str) -> None:
+    """The same for what a text shows or leads to: HTML in `content_html`, Markdown in `body`."""
+    if field == "content_html":
+        found = _Addresses()
+        found.feed(text)
+        addresses = found.given
+    else:
+        addresses = [next(filter(None, groups)) for groups in _IN_MARKDOWN.findall(text)]
+    for address in addresses:
+        check_is_published(field, address)
 
 
-class _Pictures(HTMLParser):
+# ![a](b.jpg), [a](<b c.jpg>), and [a]: b.jpg on a line of its own
+_IN_MARKDOWN = re.compile(r"\]\(\s*(?:<([^<>\n]+)>|([^\s()<>]+))|^ {0,3}\[[^\]\n]+\]:\s*<?([^\s<>]+)", re.M)
+
+
+class _Addresses(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.urls: list[str] = []
+        self.given: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.urls += [value.strip() for name, value in attrs if (tag, name) == ("img", "src") and value]
+        for name, value in attrs:
+            if value and name in ("src", "href", "poster", "data", "data-src"):
+                self.given.append(value.strip())
+            elif value and name == "srcset":
+                self.given += [one.split()[0] for one in value.split(",") if one.strip()]
 
 
 def people(names: Iterable[str]) -> list[Any]:

@@ -16,7 +16,7 @@ from ..newsroom.fields import is_blank
 from .asking import TEXT_BYTES, GivenUp, Unfinished, edit, someone, standard_input
 from .command import again, notes
 from .draft import Draft, as_draft
-from .fields import check_pictures
+from .fields import check_text
 from .output import notice
 from .session import Run
 
@@ -63,9 +63,9 @@ def text(
                     "the text is as it was, and nothing was changed "
                     "(an editor that returns at once needs its option to wait, such as `code --wait`)"
                 )
-            if draft.is_html:
-                check_pictures("content_html", body)
-            yield {"headline": headline, "content_html" if draft.is_html else "body": body}
+            field = "content_html" if draft.is_html else "body"
+            check_text(field, body)
+            yield {"headline": headline, field: body}
     elif _is_input(parameters):
         draft = _input(run, about, expect, is_html)
         with _kept(run, draft, None, expect, whole=False):
@@ -75,8 +75,7 @@ def text(
         yield {name: _body(name, draft.read(TEXT_BYTES), file)}
         draft.stored()
     else:
-        if said and is_html:
-            check_pictures(name, said)
+        check_text(name, said or "")
         yield {} if said is None else {name: said}
 
 
@@ -116,8 +115,7 @@ def _body(name: str, raw: bytes, where: str) -> str:
     if is_blank(body):
         option = "--html" if name == "content_html" else "--body"
         raise InvalidError(name, f'is empty: {where} has no text ({option} "" for a post without one)')
-    if name == "content_html":
-        check_pictures(name, body)
+    check_text(name, body)
     return body
 
 

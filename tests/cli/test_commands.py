@@ -245,6 +245,35 @@ def test_a_picture_that_only_this_computer_has_is_refused(shell, story, tmp_path
     assert len(shell.json("list", story)["posts"]) == (option == "--image")
 
 
+def test_a_text_that_leads_to_a_file_of_this_computer_is_refused(shell, story, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "the boat (1).jpg"
+    file.write_bytes(b"")
+    (tmp_path / "a.pdf").write_bytes(b"")
+    bodies = [
+        f"![]({file.as_uri()})",
+        f"Look: ![A boat](<{file}> 'at noon')",
+        "See [the list]( a.pdf)",
+        "![x]\n\n[x]: a.pdf",
+    ]
+    for body in [*bodies, "![a](the%20boat%20%281%29.jpg)"]:
+        for way in (["--body", body], ["--body", "-"]):
+            said = shell("post", story, "--headline", "h", *way, stdin=body, ends=65).stderr
+            assert "body: " in said
+            assert "is a file on this computer, which readers cannot see; upload it and give its address" in said
+    parts = [
+        "<video poster=a.pdf>",
+        "<a href='a.pdf'>x</a>",
+        "<img srcset='/b.jpg 1x, a.pdf 2x'>",
+        "<object data=a.pdf>",
+    ]
+    for html in parts:
+        said = shell("post", story, "--headline", "h", "--html", html, ends=65).stderr
+        assert "content_html: a.pdf is a file on this computer" in said
+    assert shell.json("list", story)["posts"] == []
+    shell("post", story, "--headline", "h", "--body", "[a](/a.pdf) ![b](https://i.example/a.pdf) a.pdf (a.pdf)")
+
+
 @pytest.mark.parametrize(
     ("arguments", "guess"),
     [
