@@ -35,6 +35,7 @@ BATCH_BYTES = 1024 * 1024
 PAGE_POSTS = 200
 ATTEMPTS = 5
 _DATES = ("date_published", "date_modified", "date_withdrawn")
+NAMED_LOSSES = 5  # of a line that `strict` refuses
 WARNINGS = 1000  # in a report; more are counted
 
 
@@ -177,11 +178,13 @@ async def _checked(
 
 
 def _refuse_losses(entries: list[Entry]) -> None:
-    lost = [
-        wrong(entry.line, "body" if entry.post.body else "content_html", f"{note.text} (strict: nothing may be lost)")
-        for entry in entries
-        for note in [note for note in entry.notes if not note.kept][:1]
-    ]
+    lost = []
+    for entry in entries:
+        if told := [note.text for note in entry.notes if not note.kept]:
+            more = f"; and {len(told) - NAMED_LOSSES} more" if len(told) > NAMED_LOSSES else ""
+            field = "body" if entry.post.body else "content_html"
+            said = f"{'; '.join(told[:NAMED_LOSSES])}{more} (strict: nothing may be lost)"
+            lost.append(wrong(entry.line, field, said))
     if lost:
         raise together(lost)
 

@@ -23,10 +23,11 @@ NESTING = 50  # quotes, lists, emphasis and links inside each other
 _TOO_DEEP = f"nests quotes, lists or emphasis more than {NESTING} deep; use fewer levels"
 _NESTS = frozenset("blockquote list_item em strong s link".split())
 _TAG = re.compile(
-    r"</?(?:p|div|br|strong|b|em|i|u|a|span|img|iframe|video|table|tr|td|ul|ol|li|h[1-6]|blockquote|figure|script)"
+    r"</?(p|div|br|strong|b|em|i|u|a|span|img|iframe|video|table|tr|td|ul|ol|li|h[1-6]|blockquote|figure|script)"
     r"(?:\s[^<>]*)?/?>",
     re.I,
 )
+SHOWN_TAGS = 10  # are named; more are counted
 NOT_HTML = "a body is Markdown; give HTML as content_html (--html)"
 _BLANK = " \t\r\n\f\xa0"
 
@@ -44,7 +45,8 @@ def to_html(body: str, most: int) -> tuple[str, list[Note]]:
     _check_nesting(state.tokens)
     taming = _Taming(most)
     tokens = [token for token in state.tokens if taming.keeps(token)]
-    return inlines.renderer.render(_without_empty_paragraphs(tokens), inlines.options, state.env), taming.notes
+    html = inlines.renderer.render(_without_empty_paragraphs(tokens), inlines.options, state.env)
+    return html, [*taming.shown_tags(), *taming.notes]
 
 
 @cache
@@ -94,6 +96,7 @@ class _Taming:
     def __init__(self, most: int) -> None:
         self.notes: list[Note] = []
         self._most = self._budget = most
+        self._tags: dict[str, str] = {}  # HTML that shows as it stands: each name, as it stands first
 
     def keeps(self, token: Token) -> bool:
         """The token changed in place; False if it shows nothing and is to be left out."""
@@ -110,6 +113,15 @@ class _Taming:
             if not any(_shows(child) for child in token.children):
                 token.children = []
         return True
+
+    def shown_tags(self) -> list[Note]:
+        tags = [*self._tags.values()]
+        if not tags:
+            return []
+        named = ", ".join(tags[:SHOWN_TAGS])
+        more = f" and {len(tags) - SHOWN_TAGS} more" if len(tags) > SHOWN_TAGS else ""
+        are = "is shown as it stands" if len(tags) == 1 else "are shown as they stand"
+        return [Note("body", f"{named}{more} {are}: {NOT_HTML}")]
 
     def _inline(self, children: list[Token]) -> list[Token]:
         kept: list[Token] = []
@@ -136,8 +148,9 @@ class _Taming:
             else:
                 if child.type in ("s_open", "s_close"):
                     child.tag = "del"
-                elif child.type == "text" and (found := _TAG.search(child.content)):
-                    self._note("body", f"{found.group()[:40]} is shown as it stands: {NOT_HTML}")
+                elif child.type == "text":
+                    for found in _TAG.finditer(child.content):
+                        self._tags.setdefault(found.group(1).lower(), found.group()[:40])
                 if child.type == "text" and not open_links and "www." in child.content.lower():
                     kept.extend(self._linked(child.content))
                 else:

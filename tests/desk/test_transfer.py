@@ -475,6 +475,19 @@ async def test_strict_refuses_what_would_be_lost_and_lets_pictures_move(desk):
     assert (await desk.import_("night", lines(STORY, moved), strict=True)).added == 1
 
 
+async def test_strict_names_what_else_a_post_would_lose(desk):
+    rows = [
+        {"headline": "h", "content_html": "a" + "".join(f"<x-{n}>b</x-{n}>" for n in range(count))} for count in (5, 7)
+    ]
+    with pytest.raises(InvalidError) as caught:
+        await desk.import_("night", lines(STORY, *rows), strict=True)
+    named = "; ".join(f"x-{n} became its text" for n in range(5))
+    assert caught.value.detail.split("\n") == [
+        f"line 2: content_html: {named} (strict: nothing may be lost)",
+        f"line 3: content_html: {named}; and 2 more (strict: nothing may be lost)",
+    ]
+
+
 @pytest.mark.parametrize("html", ["<iframe srcdoc=x></iframe>", "<script>a()</script>", "<p> </p>", "<img src=a.jpg>"])
 async def test_a_post_that_becomes_empty_is_refused(desk, html):
     with pytest.raises(InvalidError, match="line 2: content_html: leaves nothing that can be shown"):

@@ -380,6 +380,15 @@ def test_what_a_body_may_say_beyond_commonmark(body: str, html: str) -> None:
     ("body", "note"),
     [
         ("<p>Hello</p>", "<p> is shown as it stands: a body is Markdown; give HTML as content_html (--html)"),
+        (
+            "<div class=a>One <b>two</b></div>\n\n*three* </div> <br/> <b>four",
+            "<div class=a>, <b>, <br/> are shown as they stand: a body is Markdown; give HTML as content_html (--html)",
+        ),
+        (
+            "<p><div><b><i><u><a><em><h1><ul><ol><li><td></td>",
+            "<p>, <div>, <b>, <i>, <u>, <a>, <em>, <h1>, <ul>, <ol> and 2 more are shown as they stand: "
+            "a body is Markdown; give HTML as content_html (--html)",
+        ),
         ("[x](story.html)", "link to story.html left out, its text kept"),
         ("![x](data:a)", "picture data:a left out, its text kept"),
     ],
