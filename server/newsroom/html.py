@@ -320,7 +320,7 @@ class _Writer:
             if tags.kind(part.tag) == "img":
                 self._move(picture_of(part))
         if words := told(node.children, but=where):
-            self._left(node.tag, f"{node.tag}'s words for who cannot play it left out: {words}")
+            self._left(node.tag, f"words in {node.tag} left out: {words}")
 
     def _link(self, node: Node, marks: Marks, bare: bool, direction: Direction) -> None:
         given = node.attributes.get("href", "")

@@ -567,6 +567,8 @@ CONSTRUCTS = [
     '<video src="https://v.example/v.mp4" title="The film"></video>',
     '<p dir="rtl" lang="ar">أُغلق الجسر عند 14:30</p>',
     "<section>one<aside>two</aside><div>three <b>four</b></div></section>",
+    "<p>The <x-term>bridge</x-term>, <noscript>closed <amp-img src=/late.jpg></amp-img></noscript>12<in>km</in></p>",
+    "<amp-youtube data-videoid=a title=Speech></amp-youtube><math><msup><mn>10</mn><mn>6</mn></msup></math>",
 ]
 # What a reader reads of them. A caption is the picture's; an address stands in its link.
 SAID = [
@@ -582,6 +584,8 @@ SAID = [
     "The film",
     "أُغلق الجسر عند 14 30",
     "one two three four",
+    "The bridge closed 12 km",
+    "Speech 10⁶",
 ]
 
 

@@ -126,7 +126,7 @@ TRANSLATED = [
         "<amp-video src=/v.mp4 poster=/p.jpg><div fallback>No video</div></amp-video>",
         "[/v.mp4](/v.mp4)",
         ["/p.jpg"],
-        ["amp-video became a link to /v.mp4", "amp-video's words for who cannot play it left out: No video"],
+        ["amp-video became a link to /v.mp4", "words in amp-video left out: No video"],
     ),
     (
         "<amp-youtube data-videoid=a_-1></amp-youtube><lite-youtube videoid=b title=Talk></lite-youtube>",
@@ -152,7 +152,7 @@ TRANSLATED = [
         ["/p.jpg"],
         [
             "video became a link to /v.mp4",
-            "video's words for who cannot play it left out: Your browser cannot. Load /t text",
+            "words in video left out: Your browser cannot. Load /t text",
         ],
     ),
     ("<object>a <a href=/b>b</a><img src=/c.jpg></object>d", "a [b](/b) d", ["/c.jpg"], []),
@@ -219,7 +219,7 @@ TRANSLATED = [
     ("<xmp>vector<int></xmp>", "vector<int>", [], []),
     ("<img src=/a.jpg alt='3 <two'>", "", ["/a.jpg"], []),
     ("<video src=/v.mp4><p>No video</video>a<svg><p>b</svg>c<amp-ad><div></amp-ad>d", "[/v.mp4](/v.mp4)|a c d", [],
-     ["video became a link to /v.mp4", "video's words for who cannot play it left out: No video", "svg left out: b",
+     ["video became a link to /v.mp4", "words in video left out: No video", "svg left out: b",
       "amp-ad left out"]),
     ("<td>a</td>b", "a|b", [], []),
     ("a <td>b</td> c<plaintext>d <b>e", "a|b|c|d <b>e", [], []),

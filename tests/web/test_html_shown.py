@@ -21,6 +21,8 @@ CONSTRUCTS = {
     "video": '<video src="https://v.example/v.mp4" title="The film"></video>',
     "rtl": '<section dir="rtl"><p lang="ar">أُغلق الجسر عند 14:30</p><div>b 1</div></section>',
     "blocks": "<article>one</article><article>two</article>three<aside>four</aside>",
+    "hidden": "<noscript>Vote <a href=https://p.example/>here</a></noscript><text>by 9</text><object>or 10</object>",
+    "unknown": "<amp-video src=/v.mp4 title=Film></amp-video><x-a>one</x-a><x-a>two</x-a>",
 }
 SHOWN = {
     "lists": "Third inner deep Fourth",
@@ -33,6 +35,8 @@ SHOWN = {
     "video": "The film",
     "rtl": "أُغلق الجسر عند 14 30 b 1",
     "blocks": "one two three four",
+    "hidden": "Vote here by 9 or 10",
+    "unknown": "Film one two",
 }
 
 
