@@ -7,7 +7,14 @@ import re
 import pytest
 
 from stoppress.newsroom import errors
-from stoppress.newsroom.errors import InvalidError, NotAllowedError, NotFoundError, StoppressError, VersionError
+from stoppress.newsroom.errors import (
+    BusyError,
+    InvalidError,
+    NotAllowedError,
+    NotFoundError,
+    StoppressError,
+    VersionError,
+)
 from stoppress.newsroom.model import PostDraft
 from stoppress.newsroom.shape import shape_error
 
@@ -48,6 +55,14 @@ def test_a_conflict_says_the_version_to_repeat_the_change_with() -> None:
 
     assert "post p1 is at version 7" in error.detail
     assert error.current_version == error.problem()["current_version"] == 7
+
+
+def test_who_is_one_too_many_is_told_when_to_come_back_and_who_is_refused_is_not() -> None:
+    busy = BusyError("1,000 readers", retry_after_s=7)
+
+    assert (busy.retry_after_s, busy.status, busy.exit_code) == (7, 503, 75)
+    lasting = (InvalidError("a", "b"), NotFoundError("x"), VersionError("post p", 1), NotAllowedError("x"))
+    assert [error.retry_after_s for error in lasting] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from stoppress.hub.frame import Batch, Frame
 from stoppress.wire import native
 
@@ -50,3 +52,22 @@ def test_a_form_is_made_once() -> None:
 
     assert batch.forms[encode] + batch.forms[encode] == b"xxxx"
     assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, 4400),
+        (401, 4401),
+        (403, 4403),
+        (404, 4404),
+        (410, 4410),
+        (418, 4400),
+        (429, 4400),
+        (500, 1011),
+        (503, 1013),
+    ],
+)
+def test_a_refusal_over_http_has_its_close_code(status: int, code: int) -> None:
+    assert native.close_code(status) == code
+    assert native.comes_back(code) == (status >= 500), "what the request is to blame for, a client does not repeat"
