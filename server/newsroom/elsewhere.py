@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from html import unescape
 
 from .pictures import address_of, addresses_of, is_credit, one_line
 from .safe import BLOCKS, MARKS, absolute, is_link
-from .tags import DROPPED, FALLBACKS, FLOWS, FORMULA, HEADINGS, NOTHING, OUT, PLAYERS, RENAMED, STYLED, WRAPPERS, kind
+from .tags import DROPPED, FALLBACKS, FLOWS, HEADINGS, NOTHING, OUT, PLAYERS, RENAMED, STYLED, WRAPPERS, kind
 from .tree import VOID, Node, parse
 
 TOLD_CHARS = 200
@@ -22,35 +23,65 @@ _SELF_CLOSED = re.compile(r"<([a-z][^\s/>\"'<]*)((?:\s[^<>]*)?)/>", re.I)
 # it takes for SVG or MathML in the wrong place (<text>, <list>, <in>), what it does not expect there, what browsers
 # with scripts do not show. Under a foreign name it reads what is in them as it reads the rest.
 _NATIVE = BLOCKS | MARKS | HEADINGS.keys() | RENAMED.keys() | WRAPPERS | PLAYERS | OUT | NOTHING | STYLED | DROPPED
-_NATIVE = _NATIVE - FALLBACKS - {"template", "frameset", "frame", "svg"} | {"br", "img", "image", "button"}
+_NATIVE = _NATIVE - FALLBACKS - {"frameset"} | {"br", "img", "image", "button"}
+# What ends with its end tag, whatever was left open in it: to a parser only few tags do, and `object` is one.
+_ENDING = (PLAYERS | OUT) - VOID - {"iframe", "textarea", "title", "select", "object", "applet"}
+# What a parser adds, or writes for another.
+_MADE = frozenset("img p br tbody tr colgroup table div object".split())
 _TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.I)
-_FOREIGN = "x--"
 # To HTML it is a comment, but who wraps a body in XML's CDATA means what is in it.
 _SECTION = "<![CDATA["
 # "if a <b and c</p>": words that run into the next tag, or the end. A parser takes them for names of attributes.
 _NO_TAG = re.compile(r"<(?=[a-z][^\s<>\"'=]*\s+[a-z][^<>\"'=]*(?:<|\Z))", re.I)
-_NAMED = "x--tag"
-# What ends with its end tag, whatever was left open in it: to a parser, only few tags do, and `object` is one.
-_CLOSED = (PLAYERS | OUT) - VOID - {"iframe", "textarea", "title", "select", "object", "applet"}
-_MADE = frozenset(
-    "img p br tbody tr colgroup table div object".split()
-)  # tags that a parser adds, or writes for others
 _ROWS = r"caption|t(?:[rdh]|head|body|foot)"
 
 
 def read(html: str, deepest: int) -> Node | None:
     """The tree that a browser without scripts would make of it; None if it is deeper than `deepest`."""
-    root = parse(_parsed(_prepared(html)), deepest)
+    names = _Names(html)
+    root = parse(_parsed(names.given(_prepared(html, names)), names), deepest)
     if root is None:
         return None
     for node in root.elements():
-        node.tag = node.attributes.pop(_NAMED, node.tag).removeprefix(_FOREIGN)
-        node.attributes = {name: _own(value) for name, value in node.attributes.items()}
-        node.children = [_own(child) if isinstance(child, str) else child for child in node.children]
+        names.take_back(node)
         if node.tag == "picture":
             _offer(node)
     _drop_repeats(root)
     return root
+
+
+class _Names:
+    """The names by which a parser reads the tags of a text, and their own again."""
+
+    def __init__(self, html: str) -> None:
+        taken = set(re.findall("x([0-9]+)-", unescape(html).lower()))
+        self._foreign = f"x{next(n for n in range(len(taken) + 1) if str(n) not in taken)}-"  # stands nowhere in it
+        self.tag = f"{self._foreign}tag"  # the attribute of an `object`, that says what it is; end tags may have some
+        self._ended = f"{self._foreign}ended"  # that of an end tag which was none
+        self._written = re.compile(rf"<(/?)(?:object {self.tag}=([\w-]+) |{self._foreign})")
+
+    def given(self, html: str) -> str:
+        return _TAG.sub(self._name, html)
+
+    def ended(self, name: str, attributes: str) -> str:
+        return f"<{name}{attributes}></{name} {self._ended}>"
+
+    def take_back(self, node: Node) -> None:
+        node.tag = node.attributes.pop(self.tag, node.tag).lower().removeprefix(self._foreign)
+        node.attributes = {name: self._own(value) for name, value in node.attributes.items()}
+        node.children = [self._own(child) if isinstance(child, str) else child for child in node.children]
+
+    def _name(self, found: re.Match[str]) -> str:
+        closing, name = found.groups()
+        if name.lower() in _ENDING:
+            return f"<{closing}object {self.tag}={name} "
+        return found.group() if name.lower() in _NATIVE else f"<{closing}{self._foreign}{name}"
+
+    def _own(self, text: str) -> str:
+        """Tags as they were written: in code, in the text of a picture."""
+        if self._foreign not in text:
+            return text
+        return re.sub(rf"></[^<>]* {self._ended}>", "/>", self._written.sub(r"<\1\2", text))
 
 
 def unseen(html: str) -> list[tuple[str, str, bool]]:
@@ -67,36 +98,24 @@ def unseen(html: str) -> list[tuple[str, str, bool]]:
     return lost
 
 
-def _prepared(html: str) -> str:
+def _prepared(html: str, names: _Names) -> str:
     """`html` so that a parser loses nothing of it."""
     if _SECTION in html:
         html = html.replace(_SECTION, "").replace("]]>", "")
     html = _NO_TAG.sub("&lt;", html)
-    html = _SELF_CLOSED.sub(_closed, html)
+    html = _SELF_CLOSED.sub(lambda found: _ended(found, names), html)
     html = re.sub(r"<(/?)plaintext(?=[\s/>])", r"<\1xmp", html, flags=re.I)
     html = re.sub(r"(<frame\s[^<>]*)>", r"\1></frame>", html, flags=re.I)
-    return _TAG.sub(_named, _in_tables(html))
+    return _in_tables(html)
 
 
-def _named(found: re.Match[str]) -> str:
-    closing, name = found.groups()
-    if name.lower() in _CLOSED:
-        return "</object" if closing else f'<object {_NAMED}="{name.lower()}"'
-    return found.group() if name.lower() in _NATIVE else f"<{closing}{_FOREIGN}{name}"
-
-
-def _own(text: str) -> str:
-    """With the names of tags as they were given: in code, in the text of a picture."""
-    return text.replace(f"<{_FOREIGN}", "<").replace(f"</{_FOREIGN}", "</")
-
-
-def _closed(found: re.Match[str]) -> str:
+def _ended(found: re.Match[str], names: _Names) -> str:
     """`<iframe/>` as XML means it: a browser takes all that follows for its content, and shows none of that."""
     name, attributes = found.groups()
     is_value = attributes and not re.search(r"[\s\"']$|\s[^\s=]+$", attributes[-200:])  # <a href=https://a.example/>
     if name.lower() in VOID or name.lower() in FLOWS or is_value:
         return found.group()
-    return f"<{name}{attributes}></{name}>"
+    return names.ended(name, attributes)
 
 
 def _in_tables(html: str) -> str:
@@ -118,14 +137,14 @@ def _in_tables(html: str) -> str:
     return re.sub(rf"<(/?)(table|{_ROWS})(?=[\s>/])", place, html, flags=re.I)
 
 
-def _parsed(html: str) -> str:
+def _parsed(html: str, names: _Names) -> str:
     """Only parsed: whatever tag stands in it is let through, so that there is an answer to each."""
     from nh3 import Cleaner
 
     return Cleaner(
         tags={name.lower() for _, name in _TAG.findall(html)} - DROPPED | _MADE,
         clean_content_tags=set(DROPPED),
-        attributes={"*": {*_READ.split(), _NAMED}},
+        attributes={"*": {*_READ.split(), names.tag}},
         generic_attribute_prefixes={"data-"},
         url_schemes=set(_SCHEMES.split()),
         link_rel=None,
@@ -190,45 +209,6 @@ def told(nodes: Iterable[Node | str], but: str = "") -> str:
         waiting += [gap, *node.children[::-1]]
     text = one_line("".join(words))
     return text if len(text) <= TOLD_CHARS else f"{text[: TOLD_CHARS - 1]}…"
-
-
-def formula(node: Node) -> list[Node | str]:
-    """MathML's children in a post's own tags: `msup` and `msub` raise and lower, a fraction is `a/b`."""
-    tag = node.tag
-    if tag not in FORMULA and tag != "math":
-        return [node]
-    children = [child for child in node.children if isinstance(child, Node) or not child.isspace()]
-    parts: list[list[Node | str]] = [formula(child) if isinstance(child, Node) else [child] for child in children]
-    if tag == "mspace":
-        return [" "]
-    if tag == "semantics":
-        return parts[0] if parts else []  # the others say it again, in other notations
-    if tag == "mfrac" and len(parts) == 2:
-        return [*_grouped(parts[0]), "/", *_grouped(parts[1])]
-    if tag == "mroot" and len(parts) == 2:
-        return [_mark("sup", parts[1]), "√", *_grouped(parts[0])]
-    if tag in ("mtable", "mtr", "mfenced"):
-        row = _joined(parts, {"mtable": "; ", "mtr": " "}.get(tag, ", "))
-        return row if tag == "mtr" else ["(", *row, ")"]
-    marks = {"msup": ["sup"], "mover": ["sup"], "msub": ["sub"], "munder": ["sub"]}.get(tag, ["sub", "sup"])
-    if tag in ("msup", "mover", "msub", "munder", "msubsup", "munderover") and len(parts) == len(marks) + 1:
-        return [*parts[0], *(_mark(mark, part) for mark, part in zip(marks, parts[1:], strict=True))]
-    flat = [piece for part in parts for piece in part]
-    return ["√", *_grouped(flat)] if tag == "msqrt" else flat
-
-
-def _mark(tag: str, children: list[Node | str]) -> Node:
-    node = Node(tag, {})
-    node.children = children
-    return node
-
-
-def _joined(parts: list[list[Node | str]], between: str) -> list[Node | str]:
-    return [piece for n, part in enumerate(parts) for piece in ([between, *part] if n else part)]
-
-
-def _grouped(pieces: list[Node | str]) -> list[Node | str]:
-    return pieces if len(pieces) == 1 else ["(", *pieces, ")"]
 
 
 def label_and_value(node: Node) -> list[Node | str]:

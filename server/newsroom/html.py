@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from . import elsewhere, tags
 from .elsewhere import read, says, told
+from .mathml import formula
 from .model import Image
 from .pictures import NoPicture, address_of, credit_of, is_counter, picture_of
 from .runs import Direction, Mark, Marks, Runs, outside_links
@@ -120,7 +121,7 @@ class _Writer:
         tag = node.tag
         before = self._shown()
         if tag == "math":
-            self.flow(elsewhere.formula(node), marks, bare, direction)
+            self.flow(formula(node), marks, bare, direction)
         else:
             self._runs.part()
             self.flow(node.children, marks, bare, direction)

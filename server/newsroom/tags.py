@@ -1,6 +1,6 @@
 """What each tag of HTML is to a post: kept, renamed, a paragraph, a link, said and left out, or nothing.
 
-A tag that stands in none of these lists is nobody's mistake to make twice: `html.py` says what became of it by name.
+Whatever tag stands in none of these lists, `html.py` says by its name what became of it.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ https://h.example/(a)*,
 </amp-video>
 <x-a href=/b>
 </x-a>
-<x--a>
-<object x--tag=script>
+<x0-a>
+<object x1-tag=script>
 </object>
 </template>
 <canvas>
