@@ -29,6 +29,7 @@ from .foreign import (
     parse,
     renditions,
     rows_with,
+    title,
     with_offset,
 )
 from .liveblog3 import liveblog3
@@ -104,7 +105,7 @@ def _exported(file: bytes) -> tuple[Row, list[Line]]:
         comments = [one for one in item.iter(f"{_WORDPRESS}comment") if _said(one, "comment_type") == "liveblog"]
         if comments:
             description, notes = _intro(item.findtext(_CONTENT) or "")
-            headline = (item.findtext("title") or "").strip()
+            headline = title(item.findtext("title"))
             at = _utc(_said(item, "post_date_gmt"))
             story = line_of(headline=headline, description=description, date_published=at)
             return Row(STORY, {"story": story}, notes), [_comment(one) for one in comments]
@@ -250,7 +251,9 @@ def _value(item: Line, name: str) -> str:
     """`headline`: of 1.x, or the first of 2.x's `headlines`; of descriptions the plain one."""
     several = listed(item.get({"headline": "headlines", "description_text": "descriptions"}[name]))
     several.sort(key=lambda one: (one.get("contenttype", "text/plain") != "text/plain", one.get("role") != "main"))
-    return str(several[0].get("value") or "") if several else str(item.get(name) or "")
+    if several:
+        return title(several[0].get("value"))
+    return title(item.get(name) or (item.get("description_html") if name == "description_text" else ""))
 
 
 def _bodies(item: Line) -> Iterator[tuple[str, str]]:

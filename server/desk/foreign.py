@@ -13,10 +13,15 @@ from typing import Any
 import orjson
 
 from ..newsroom.errors import InvalidError
-from ..newsroom.text import Note
+from ..newsroom.text import Note, take
 
 Line = dict[str, Any]
 BLOCK = re.compile(r"<(p|div|ul|ol|table|blockquote|figure|h[1-6]|pre|iframe)[\s>]", re.I)
+_HTML = re.compile(
+    r"</?(?:a|b|i|em|strong|sub|sup|span|br|del|ins|s|u|small|code|p|div|q|cite|mark|font)(?:\s[^<>]*)?/?>"
+    r"|&(?:#[0-9]+|#x[0-9a-f]+|[a-z][a-z0-9]*);",
+    re.I,
+)
 WIDE_PX = 2_000  # a picture's rendition is the widest up to this
 _OFFSET = re.compile(r"(T[\d:.]+[+-]\d\d)(\d\d)$")
 
@@ -60,9 +65,23 @@ def table(held: Any) -> Line:
 
 
 def listed(held: Any) -> list[Line]:
-    """Objects: a list of them, or an object of them by name."""
+    """Objects: a list of them, an object of them by name, or of lists of them."""
     held = list(held.values()) if isinstance(held, dict) else held
-    return [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
+    found: list[Line] = []
+    for one in held if isinstance(held, list) else []:
+        found += [one] if isinstance(one, dict) else listed(one) if isinstance(one, list) else []
+    return found
+
+
+def title(value: Any) -> str:
+    """A headline that may hold HTML, as the line of text it is here: `10<sup>6</sup>` → 10⁶, `&amp;` → &."""
+    text: str = str(value or "").strip()
+    if not _HTML.search(text):
+        return text
+    try:
+        return " ".join(take(text).text.split())
+    except InvalidError:
+        return text  # the import says what is wrong with it
 
 
 def renditions(held: Any) -> list[Line]:

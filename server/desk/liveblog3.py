@@ -11,7 +11,19 @@ from typing import Any, NamedTuple
 
 from ..newsroom.text import Note
 from .converted import Row
-from .foreign import BLOCK, Line, best_rendition, left_behind, line_of, listed, parse, rows_with, table, with_offset
+from .foreign import (
+    BLOCK,
+    Line,
+    best_rendition,
+    left_behind,
+    line_of,
+    listed,
+    parse,
+    rows_with,
+    table,
+    title,
+    with_offset,
+)
 
 
 class _Piece(NamedTuple):
@@ -53,7 +65,7 @@ def _post(post: Line) -> Row:
     names = [one.get("byline") or one.get("display_name") for one in people]
     line = line_of(
         id=post["_id"],
-        headline=post.get("headline"),
+        headline=title(post.get("headline")),
         byline=post.get("byline") or next((name for name in names if name), ""),
         content_html="\n".join(piece.html for piece in pieces if piece.html),
         images=[image for piece in pieces for image in piece.images],
@@ -83,7 +95,7 @@ def _piece(item: Line) -> _Piece:
         html = _quote(html, meta)
     address = str(meta.get("original_url") or meta.get("url") or "")
     if address and address not in unescape(html):
-        html += f'<p><a href="{escape(address)}">{escape(str(meta.get("title") or address))}</a></p>'
+        html += f'<p><a href="{escape(address)}">{escape(title(meta.get("title")) or address)}</a></p>'
     if not html:
         return _Piece(notes=(Note(kind, f"{kind} left out: it has no text"),))
     return _Piece(html if BLOCK.search(html) else f"<p>{html}</p>")
@@ -99,7 +111,7 @@ def _quote(html: str, meta: Line) -> str:
 
 def _image(meta: Line) -> _Piece:
     media = table(meta.get("media"))
-    caption, credit = (str(meta.get(name) or "") for name in ("caption", "credit"))
+    caption, credit = (title(meta.get(name)) for name in ("caption", "credit"))
     best = best_rendition(media.get("renditions") or meta.get("renditions"))
     if not best:
         html = "".join(f"<p>{escape(one)}</p>" for one in (caption, credit) if one)
@@ -110,9 +122,9 @@ def _image(meta: Line) -> _Piece:
 
 def _poll(body: Any) -> _Piece:
     body = table(body)
-    question = escape(str(body.get("question") or ""))
+    question = escape(title(body.get("question")))
     answers = listed(body.get("answers"))
-    options = "".join(f"<li>{escape(str(one.get('option') or ''))}{_votes(one.get('votes'))}</li>" for one in answers)
+    options = "".join(f"<li>{escape(title(one.get('option')))}{_votes(one.get('votes'))}</li>" for one in answers)
     html = (f"<p>{question}</p>" if question else "") + (f"<ul>{options}</ul>" if options else "")
     told = "poll became a list of its options" if html else "poll left out: it has no question and no options"
     return _Piece(html, notes=(Note("poll", told),))

@@ -86,8 +86,11 @@ class _Names:
 
 def unseen(html: str) -> list[tuple[str, str, bool]]:
     """What `read` drops without a trace in the tree, or changes before: kind, sentence, whether nothing is lost."""
-    names = re.findall(rf"<({'|'.join(sorted(DROPPED))})[\s>/]", html, re.I)
-    lost = [(name.lower(), f"{name.lower()} left out", False) for name in names]
+    lost: list[tuple[str, str, bool]] = []
+    for name, attributes in re.findall(rf"<({'|'.join(sorted(DROPPED))})((?=[\s>/])[^<>]*)", html, re.I):
+        source = re.search(r"\ssrc=[\"']?([^\s\"']+)", attributes)
+        where = f": {source[1][:TOLD_CHARS]}" if source else ""
+        lost.append((name.lower(), f"{name.lower()} left out{where}", False))
     if _SECTION in html:
         lost.append(("CDATA", "CDATA section read as HTML", True))
     _, opened, rest = html.rpartition("<!--")

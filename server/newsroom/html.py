@@ -22,6 +22,9 @@ from .runs import Direction, Mark, Marks, Runs, outside_links
 from .safe import BLOCKS, MARKS, absolute, attributes_of, is_link, tag_with
 from .tree import Node
 
+# Not the parts of a table, whose cells keep their columns, and not the items of an `ol`, which keep their numbers.
+_SHELLS = frozenset("blockquote dd dl dt h4 h5 ol pre table ul".split())
+
 
 class Note(NamedTuple):
     """What became of a piece of a body. `kept`: nothing of it is lost."""
@@ -145,6 +148,9 @@ class _Writer:
         if elsewhere.is_figure(node):
             self._figure(node, marks, direction)
             return
+        if address_of(node)[0] and not says(node) and all(one.tag in tags.WRAPPERS for one in node.elements()):
+            self._player(node, marks, False, direction)  # a script would fill it
+            return
         given = attributes_of(node, "p")
         own = direction | {name: given[name] for name in ("dir", "lang") if name in given}
         self._runs.apart()
@@ -179,10 +185,14 @@ class _Writer:
 
     @contextmanager
     def _inside(self, tag: str, attributes: dict[str, str]) -> Iterator[None]:
+        begin, words, pictures = len(self._runs.out), self._runs.words, len(self.images)
         self._runs.out.append(tag_with(tag, attributes))
         yield
         self._runs.end()
-        self._runs.out.append(f"</{tag}>")
+        if tag in _SHELLS and len(self.images) > pictures and self._runs.words == words:
+            del self._runs.out[begin:]  # pictures stood in it, and nothing else
+        else:
+            self._runs.out.append(f"</{tag}>")
 
     def _drop_line_ends(self, begin: int) -> None:
         """A parser drops one right behind `<pre>`, so a text that begins with one would lose it next time."""
@@ -196,8 +206,11 @@ class _Writer:
             if isinstance(child, str) and child.isspace():
                 self._runs.out.append(child)
             elif isinstance(child, Node) and child.tag == "li":
+                begin, before, pictures = len(self._runs.out), self._shown(), len(self.images)
                 with self._inside("li", attributes_of(child, "li")):
                     self.flow(child.children, marks, True, {})
+                if node.tag != "ol" and self._shown() - before == len(self.images) - pictures > 0:
+                    del self._runs.out[begin:]  # a picture was all of it
             elif isinstance(child, Node) and child.tag in ("ul", "ol", "menu", "dir") and self._reopens("</li>"):
                 self._element(child, marks, True, {})
                 self._runs.out.append("</li>")
@@ -251,10 +264,12 @@ class _Writer:
             self._runs.end()
             is_left = any(part.strip() for part in self._runs.out[body:])
             moved = len(self.images) > pictures
-            if moved and captions:
+            # A gallery's pictures have their own captions, and it has one for all.
+            is_own = moved and not (self.images[pictures].caption or self.images[pictures].credit_text)
+            if is_own and captions:
                 self._caption(captions, pictures)
-            for part in () if moved else captions:
-                if is_left:
+            for part in () if is_own else captions:
+                if is_left and not moved:
                     with self._inside("figcaption", attributes_of(part, "figcaption")):
                         self.flow(part.children, marks, True, {})
                 else:
@@ -264,10 +279,7 @@ class _Writer:
             self._runs.out[-1] = ""
 
     def _caption(self, captions: list[Node], at: int) -> None:
-        caption, credit = credit_of(captions)
-        image = self.images[at]
-        image.caption = image.caption or caption
-        image.credit_text = image.credit_text or credit
+        self.images[at].caption, self.images[at].credit_text = credit_of(captions)
         for part in captions:
             for link in part.elements():
                 if link.tag == "a" and link.attributes.get("href"):

@@ -44,6 +44,7 @@ def to_html(body: str, most: int) -> tuple[str, list[Note]]:
     inlines.core.process(state)
     _check_nesting(state.tokens)
     taming = _Taming(most)
+    taming.notes += _surplus_cells(state.tokens, state.src)
     tokens = [token for token in state.tokens if taming.keeps(token)]
     html = inlines.renderer.render(_without_empty_paragraphs(tokens), inlines.options, state.env)
     return html, [*taming.shown_tags(), *taming.notes]
@@ -88,6 +89,26 @@ def _check_nesting(tokens: list[Token]) -> None:
             depth += token.nesting
             if depth > NESTING:
                 raise InvalidError("body", _TOO_DEEP)
+
+
+def _surplus_cells(tokens: list[Token], body: str) -> list[Note]:
+    """Cells beyond a table's columns, which Markdown drops (GFM, section 4.10)."""
+    from markdown_it.rules_block.table import escapedSplit
+
+    notes: list[Note] = []
+    columns, lines = 0, body.split("\n")
+    for token in tokens:
+        if token.type == "thead_open":
+            columns = 0
+        elif token.type == "th_open":
+            columns += 1
+        elif token.type == "tr_open" and token.map and columns:
+            cells = [cell.strip() for cell in escapedSplit(lines[token.map[0]].strip(" \t>"))]
+            cells = cells[not cells[0] :]
+            lost = ", ".join(cell for cell in cells[columns:] if cell)
+            if lost and len(notes) < 100:
+                notes.append(Note("table", f"left out of a table's row, which has {columns} columns: {lost[:200]}"))
+    return notes
 
 
 class _Taming:
@@ -184,6 +205,7 @@ class _Taming:
         if is_linked or not is_link(src):
             self._note("img", f"picture {src[:80]} left out, its text kept")
             return [_text(label)]
+        self._note("img", f"picture {src[:80]} became a link; to show it, give it as an image (images, --image)")
         return _link(src, label)
 
     def _note(self, kind: str, text: str) -> None:

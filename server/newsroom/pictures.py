@@ -8,7 +8,8 @@ from typing import NamedTuple
 from .errors import InvalidError
 from .fields import LINE_CHARS, NOTE_CHARS, check_url
 from .model import Image
-from .safe import absolute, is_link
+from .plain import read_aloud
+from .safe import MARKS, absolute, is_link
 from .tree import Node
 
 _LATE = ("data-src", "data-lazy-src", "data-original")  # the address, where a script loads pictures late
@@ -19,6 +20,7 @@ _CREDIT = re.compile(
     r"(?:^|[\s(\[])((?:(?:photo(?:graph)?|picture|image|foto|credit|source)s?\s*(?:by\b|:|credit:)|©|\(c\)).{1,200})$",
     re.I,
 )
+_WORDS = frozenset("b i s strike u abbr big tt kbd samp var dfn time data font".split())  # beside the marks of a post
 PIXELS = 100_000
 _TINY = re.compile(r"\s*[0-3](?:px)?\s*")
 _HTTP = re.compile("(?:https?:)?//", re.I)
@@ -81,30 +83,29 @@ def is_credit(node: Node) -> bool:
 
 
 def credit_of(captions: list[Node]) -> tuple[str, str]:
-    """Caption and credit of a picture, from its `figcaption`."""
+    """Caption and credit of a picture, from its `figcaption`, as they would be read aloud: 10⁶, not 106."""
     credits_: list[str] = []
-    words: list[str] = []
 
-    def read(node: Node) -> None:
+    def without_credits(node: Node) -> Node:
+        kept = Node(node.tag, node.attributes)
         for child in node.children:
             if isinstance(child, str):
-                words.append(child)
+                kept.children.append(child)
             elif child.tag in ("cite", "small") or is_credit(child):
-                credits_.append(one_line(child.text()))
-                words.append(" ")
+                credits_.append(one_line(read_aloud(child)))
+                kept.children.append(" ")
             else:
-                is_word = child.tag in ("a", "b", "strong", "em", "i", "span", "sup", "sub")
-                words.append("" if is_word else " ")
-                read(child)
-                words.append("" if is_word else " ")
+                is_word = child.tag in MARKS or child.tag in _WORDS
+                kept.children += [without_credits(child)] if is_word else [" ", without_credits(child), " "]
+        return kept
 
+    whole = Node("", {})
     for caption in captions:
         if is_credit(caption):
-            credits_.append(one_line(caption.text()))
+            credits_.append(one_line(read_aloud(caption)))
         else:
-            read(caption)
-            words.append(" ")
-    text = one_line("".join(words))
+            whole.children += [without_credits(caption), " "]
+    text = one_line(read_aloud(whole))
     if not credits_ and (found := _CREDIT.search(text)):
         credits_.append(found.group(1).strip())
         text = text[: found.start(1)].strip()

@@ -1,7 +1,8 @@
 """What a person would read aloud of a post's HTML: its `article_body`.
 
 A blank line between paragraphs, list items as lines ("- " or their number), a table's row as a line ("Red · – · 12"),
-terms as "Dead: 3". Powers and indices keep what they say: 10⁶, m², CO₂, x^(n+1), 2^(2³).
+terms as "Dead: 3". Powers and indices keep what they say: 10⁶, m², CO₂, x^(n+1), 2^(2³). What is struck out nobody
+reads aloud, unless there is nothing else.
 """
 
 from __future__ import annotations
@@ -23,19 +24,32 @@ _ROMAN = [(1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "x
 _ROMAN += [(9, "ix"), (5, "v"), (4, "iv"), (1, "i")]
 
 
+_STRUCK = frozenset({"del", "s", "strike"})
+
+
 def plain(html: str) -> str:
     """The text of sanitised HTML."""
     root = parse(html)
     assert root
-    reader = _Reader()
-    reader.walk(root)
-    return reader.text()
+    return read_aloud(root)
+
+
+def read_aloud(node: Node) -> str:
+    """The text of a node that stands for itself."""
+    for skip in (_STRUCK, frozenset[str]()):
+        reader = _Reader(skip)
+        reader.walk(node)
+        if text := reader.text():
+            return text
+    return ""
 
 
 class _Reader:
     """Writes text while it walks the tree: `gap` line ends and `lead` go before the next word."""
 
-    def __init__(self) -> None:
+    def __init__(self, skip: frozenset[str]) -> None:
+        self._skip = skip
+        self._was_struck = False
         self._out: list[str] = []
         self._gap = 0
         self._lead = ""
@@ -60,8 +74,16 @@ class _Reader:
             if self._gap or self._lead or not self._out or self._out[-1].endswith("\n"):
                 text = text.lstrip(" ")
         if text:
+            if self._was_struck and self._meets(text):
+                text = f" {text}"
+            self._was_struck = False
             self._out.append("\n" * self._gap * bool(self._out) + self._lead + text)
             self._gap, self._lead = 0, ""
+
+    def _meets(self, text: str) -> bool:
+        """Does a word now touch a number, or a number a word, because what stood between was struck out?"""
+        before = self._out[-1][-1:] if self._out and not self._gap else ""
+        return (before.isalpha() and text[0].isdigit()) or (before.isdigit() and text[0].isalpha())
 
     def _part(self, gap: int) -> None:
         if not self._lead:  # the first paragraph of a list item goes on behind its "- "
@@ -69,7 +91,9 @@ class _Reader:
 
     def _element(self, node: Node, parent: Node) -> None:
         tag = node.tag
-        if tag == "br":
+        if tag in self._skip:
+            self._was_struck = True
+        elif tag == "br":
             self._out.append("\n")
         elif tag in ("ul", "ol"):
             self._list(node)
@@ -78,7 +102,8 @@ class _Reader:
         elif tag == "dl":
             self._terms(node)
         elif tag in ("sub", "sup"):
-            self._words(_shifted(node, self._out[-1][-1:] if self._out else ""))
+            text = _SPACE.sub(" ", self._said(node))
+            self._words(_shifted(node.tag, text, self._out[-1][-1:] if self._out else ""))
         elif tag in ("q", "rt"):
             before, after = "“”" if tag == "q" else "()"
             self._words(before)
@@ -111,7 +136,7 @@ class _Reader:
         cells = []
         for cell in node.children:
             if isinstance(cell, Node):
-                cells.append(_SPACE.sub(" ", _said(cell)))
+                cells.append(_SPACE.sub(" ", self._said(cell)))
         while cells and not cells[-1]:
             cells.pop()
         self._part(1)
@@ -125,7 +150,7 @@ class _Reader:
             if isinstance(child, str):
                 continue
             if child.tag == "dd" and before:
-                text = _said(child)
+                text = self._said(child)
                 if not text:
                     continue
                 self._gap, self._lead = 0, ""
@@ -136,17 +161,16 @@ class _Reader:
             before = child.tag
         self._part(2)
 
+    def _said(self, node: Node) -> str:
+        """The text of a part that stands for itself."""
+        if all(isinstance(child, str) for child in node.children):
+            return _SPACE.sub(" ", node.text()).strip()
+        reader = _Reader(self._skip)
+        reader.walk(node)
+        return reader.text()
+
     def _ends_with(self, mark: str) -> bool:
         return bool(self._out) and self._out[-1].rstrip().endswith(mark)
-
-
-def _said(node: Node) -> str:
-    """The text of a node that stands for itself."""
-    if all(isinstance(child, str) for child in node.children):
-        return _SPACE.sub(" ", node.text()).strip()
-    reader = _Reader()
-    reader.walk(node)
-    return reader.text()
 
 
 def _numbers(node: Node, items: list[Node]) -> Iterator[str]:
@@ -175,13 +199,12 @@ def _counted(number: int, kind: str) -> str:
     return made if kind in "ai" else made.upper()
 
 
-def _shifted(node: Node, before: str) -> str:
+def _shifted(tag: str, text: str, before: str) -> str:
     """The text of a `sup` or `sub`; `before` is the sign it stands behind."""
-    text = _SPACE.sub(" ", _said(node))
-    table = _RAISED if node.tag == "sup" else _LOWERED
-    if not text or (node.tag == "sup" and (_ASIDE.fullmatch(text) or (before.isdigit() and _ORDINAL.fullmatch(text)))):
+    table = _RAISED if tag == "sup" else _LOWERED
+    if not text or (tag == "sup" and (_ASIDE.fullmatch(text) or (before.isdigit() and _ORDINAL.fullmatch(text)))):
         return text
     if all(ord(sign) in table for sign in text):
         return text.translate(table)
     is_plain = text.isalnum() and normalize("NFKC", text) == text  # 2³ in a power is not 23
-    return f"{'^' if node.tag == 'sup' else '_'}{text if is_plain else f'({text})'}"
+    return f"{'^' if tag == 'sup' else '_'}{text if is_plain else f'({text})'}"

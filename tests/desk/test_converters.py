@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import orjson
@@ -310,3 +311,33 @@ async def test_the_intro_of_a_wordpress_post_is_the_description(desk):
     assert (await desk.story("story"))["description"] == "All day."
     assert [kind for _, kind, _ in told(file)] == ["img", "a"]
     assert told(with_intro("x" * 4_001))[0][2].startswith("the post's own text left out: it has 4,001 characters")
+
+
+async def test_headlines_that_are_html_elsewhere_are_lines_of_text_here(desk):
+    whole = (SAMPLES / "wordpress.xml").read_bytes()
+    title = b"<title><![CDATA[Toll 10<sup>6</sup> &amp; flood]]></title>\n    <wp:post_id>"
+    await desk.import_(
+        "story", converted("wordpress", re.sub(rb"<title>[^<]*</title>\n    <wp:post_id>", title, whole))
+    )
+    assert (await desk.story("story"))["headline"] == "Toll 10⁶ & flood"
+
+    poll = {"question": "CO<sub>2</sub> &gt; 3?", "answers": [{"option": "5 < 6"}]}
+    item = {"item": {"item_type": "poll", "poll_body": poll}}
+    file = {"_items": [{"_id": "1", "headline": "H<sub>2</sub>O", "groups": [{"refs": [item]}]}]}
+    line = converted("liveblog3", file).lines[0]
+    assert b'"H\xe2\x82\x82O"' in line
+    assert b"CO\xe2\x82\x82 &gt; 3?</p><ul><li>5 &lt; 6" in line
+
+
+def test_descriptions_that_are_only_html_and_lists_of_members_are_read():
+    picture = {"type": "picture", "renditions": {"a": {"href": "https://p.example/1.jpg"}}}
+    picture["description_html"] = "<p>30 m<sup>2</sup></p>"
+    text = {
+        "uri": "urn:1",
+        "type": "text",
+        "body_text": "a",
+        "associations": {"gallery": [picture, {"type": "graphic"}]},
+    }
+    file = converted("ninjs", text)
+    assert orjson.loads(file.lines[0])["images"] == [{"url": "https://p.example/1.jpg", "caption": "30 m²"}]
+    assert [kind for _, kind, _ in told(file)] == ["graphic"]

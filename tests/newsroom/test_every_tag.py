@@ -210,7 +210,7 @@ TRANSLATED = [
     # What a parser stumbles over
     ("<![CDATA[<p>a</p>]]>b", "a|b", [], ["CDATA section read as HTML"]),
     ("<iframe src=/v title=Film /><p>after</p>", "[Film](/v)|after", [], ["iframe became a link to /v"]),
-    ("<script async src='//w.example/x.js'/><p>after</p>", "after", [], ["script left out"]),
+    ("<script async src='//w.example/x.js'/><p>after</p>", "after", [], ["script left out: //w.example/x.js"]),
     ("<video controls/>after", "after", [], ["video left out: it has no address that can be linked"]),
     ("<p>if a <b and c</p>", "if a <b and c", [], []),
     ("a <in b", "a <in b", [], []),

@@ -73,7 +73,7 @@ KEPT = [
         "مرحبا 14\n\n- b\n\nc",
     ),
     ("<p><q>hi</q> <ruby>漢<rt>kan</rt></ruby></p>", None, "“hi” 漢(kan)"),
-    ("<p><s>a</s> <strike>b</strike> <ins>c</ins></p>", "<p><del>a</del> <del>b</del> <ins>c</ins></p>", "a b c"),
+    ("<p><s>a</s> <strike>b</strike> <ins>c</ins></p>", "<p><del>a</del> <del>b</del> <ins>c</ins></p>", "c"),
     (
         "<figure><table><tr><td>1</table><figcaption>Cap</figcaption></figure><figure><figcaption>Alone</figcaption></figure>",
         "<figure><table><tbody><tr><td>1</td></tr></tbody></table><figcaption>Cap</figcaption></figure><p>Alone</p>",
@@ -495,3 +495,73 @@ def taken(html: str) -> None:
         take(html)
     except InvalidError as error:
         assert error.field == "content_html"  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("html", "caption", "credit"),
+    [
+        ("Some 10<sup>6</sup> people, CO<sub>2</sub>", "Some 10⁶ people, CO₂", ""),
+        ("The bridge, <b>30 m<sup>2</sup></b> <cite>Ana, 5<sup>th</sup></cite>", "The bridge, 30 m²", "Ana, 5th"),
+        ("<div>one</div><div>two</div><s>3</s>4 dead", "one two 4 dead", ""),
+    ],
+)
+def test_a_caption_is_read_aloud_as_a_text_is(html: str, caption: str, credit: str) -> None:
+    taken = take(f'<figure><img src="https://a.example/1.jpg"><figcaption>{html}</figcaption></figure>')
+    assert [(image.caption, image.credit_text) for image in taken.images] == [(caption, credit)]
+
+
+PICTURE = '<img src="https://a.example/{}.jpg">'
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"<figure>{PICTURE.format(1)}<figcaption>one</figcaption></figure>",
+        f"<ul><li><figure>{PICTURE.format(1)}<figcaption>one</figcaption></figure></li><li>{PICTURE.format(2)}</li></ul>",
+    ],
+)
+def test_a_gallery_says_its_own_caption(inside: str) -> None:
+    taken = take(f"<figure>{inside}<figcaption>All: the 7 dead</figcaption></figure>")
+    assert taken.html == "<p>All: the 7 dead</p>"
+    assert taken.images[0].caption == "one"
+
+
+@pytest.mark.parametrize(
+    ("html", "kept"),
+    [
+        (f"<ul><li>{PICTURE}</li><li>x</li></ul>", "<ul><li>x</li></ul>"),
+        (f"<ul><li>{PICTURE}</li></ul><blockquote>{PICTURE}</blockquote><h4>{PICTURE}</h4>", ""),
+        (f"<table><tr><td>{PICTURE}</td></tr></table>", ""),
+        (
+            f"<table><tr><td>{PICTURE}</td><td>x</td></tr></table>",
+            "<table><tbody><tr><td></td><td>x</td></tr></tbody></table>",
+        ),
+        (f"<ol><li>{PICTURE}</li><li>x</li></ol>", "<ol><li></li><li>x</li></ol>"),  # 2 stays 2
+    ],
+)
+def test_no_shell_is_left_where_a_picture_was(html: str, kept: str) -> None:
+    assert take(html).html == kept
+
+
+def test_what_a_script_would_fill_is_a_link_to_its_address() -> None:
+    taken = take('<div class="fb-post" data-href="https://www.facebook.com/p/1"></div><script src="/e.js"></script>')
+    assert taken.html == f"<p>{link('https://www.facebook.com/p/1', 'facebook.com/p/1')}</p>"
+    assert {note.text for note in taken.notes} == {
+        "div became a link to https://www.facebook.com/p/1",
+        "script left out: /e.js",
+    }
+    assert take('<div data-src="https://a.example"><p>x</p></div>').html == "<p>x</p>"
+
+
+@pytest.mark.parametrize("lead", ["", "> ", "- "])
+def test_cells_that_a_markdown_table_has_no_column_for_are_told(lead: str) -> None:
+    lines = ["| A | B |", "|---|---|", "| 1 | 2 | 3 dead \\| hurt |", "| 1 |"]
+    body = "\n".join(("  " if n and lead == "- " else lead) + line for n, line in enumerate(lines))
+    told = [note.text for note in render(body).notes]
+    assert told == ["left out of a table's row, which has 2 columns: 3 dead | hurt"]
+
+
+def test_a_picture_in_markdown_is_told_to_be_a_link() -> None:
+    (note,) = render("![A cat](https://a.example/c.jpg)").notes
+    assert "became a link" in note.text
+    assert "--image" in note.text

@@ -46,3 +46,18 @@ def test_a_list_counts_as_it_says(attributes: str, marks: list[str]) -> None:
 
 def test_an_item_may_have_a_number_of_its_own() -> None:
     assert plain('<ol><li>a</li><li value="7">b</li><li>c</li></ol>') == "1. a\n7. b\n8. c"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p><del>3</del>4 people are hurt</p>", "4 people are hurt"),
+        ("<p>The toll: <del>12</del><ins>34</ins></p>", "The toll: 34"),
+        ("<p>price<del>100</del>80, 80<del>, not 100,</del>euros</p>", "price 80, 80 euros"),
+        ("<p>1<del>2</del>3 and wor<del>l</del>d</p>", "13 and word"),
+        ("<table><tr><td><del>1</del>2</td><td><del>5</del></td></tr></table>", "2"),
+        ("<p><del>All of it, 10<sup>6</sup>.</del></p>", "All of it, 10⁶."),
+    ],
+)
+def test_what_is_struck_out_is_not_read_aloud_unless_it_is_all_there_is(html: str, text: str) -> None:
+    assert plain(html) == text
