@@ -17,7 +17,7 @@ _ADDRESSES = ("href", "src", "data", "poster")
 # An unknown scheme loses its address in the parser's sieve; of these we can say what was lost.
 _SCHEMES = "http https mailto tel sms ftp data javascript vbscript file blob about cid webcal whatsapp tg geo skype"
 _READ = "href src alt title width height class srcset poster data type name id videoid label placeholder"
-_READ += " aria-label dir lang start reversed value colspan rowspan scope align cite"
+_READ += " aria-label dir lang start reversed value colspan rowspan scope align cite open close separators"
 _SELF_CLOSED = re.compile(r"<([a-z][^\s/>\"'<]*)((?:\s[^<>]*)?)/>", re.I)
 # Of these a parser knows what they are. Any other tag it drops, some with all that is in them and without a word: what
 # it takes for SVG or MathML in the wrong place (<text>, <list>, <in>), what it does not expect there, what browsers

@@ -38,6 +38,7 @@ STYLED |= frozenset("rb rtc small span slot time u label option optgroup".split(
 BOXES = frozenset("button label option optgroup".split()) | FALLBACKS
 FORMULA = frozenset("mfrac mi mn mo mover mroot mrow ms mspace msqrt mstyle msub msubsup msup mtable mtd".split())
 FORMULA |= frozenset("mtext mtr munder munderover mfenced menclose mpadded mphantom merror semantics".split())
+FORMULA |= {"mmultiscripts", "mprescripts", "none"}
 # What a browser would go on reading in, where an author wrote `<tag/>`.
 FLOWS = BLOCKS | MARKS | HEADINGS.keys() | WRAPPERS | STYLED | {"b", "i", "s", "strike"}
 

@@ -81,8 +81,8 @@ KEPT = [
     ),
     (
         "<p><math><msup><mn>10</mn><mn>6</mn></msup><mfrac><mn>1</mn><mi>n</mi></mfrac></math></p>",
-        "<p>10<sup>6</sup>1/n</p>",
-        "10⁶1/n",
+        "<p>10<sup>6</sup> 1/n</p>",
+        "10⁶ 1/n",
     ),
     (
         "<table><tr><th></th><th>Seats</th></tr><tr><td>Red</td><td></td><td>5</td></tr><tr><td>Blue</td><td></td></tr>"
@@ -565,3 +565,24 @@ def test_a_picture_in_markdown_is_told_to_be_a_link() -> None:
     (note,) = render("![A cat](https://a.example/c.jpg)").notes
     assert "became a link" in note.text
     assert "--image" in note.text
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        ("<mn>2</mn><mfrac><mn>1</mn><mn>2</mn></mfrac>", "2 1/2"),
+        ("<msup><mrow><mn>1</mn><mo>+</mo><mi>x</mi></mrow><mn>2</mn></msup>", "(1+x)²"),
+        ("<msup><mrow><mo>(</mo><mn>1</mn><mo>+</mo><mi>x</mi><mo>)</mo></mrow><mn>2</mn></msup>", "(1+x)²"),
+        (
+            "<msup><mrow><mo>(</mo><mi>a</mi><mo>)</mo><mo>(</mo><mi>b</mi><mo>)</mo></mrow><mn>2</mn></msup>",
+            "((a)(b))²",
+        ),
+        ("<msup><mfrac><mn>3</mn><mn>4</mn></mfrac><mn>2</mn></msup>", "(3/4)²"),
+        ("<msup><msup><mi>a</mi><mn>2</mn></msup><mn>3</mn></msup>", "(a²)³"),
+        ('<mfenced open="[" close="]" separators=";"><mn>1</mn><mn>2</mn></mfenced>', "[1; 2]"),
+        ("<mmultiscripts><mi>C</mi><mn>6</mn><mn>1</mn><mprescripts/><mn>7</mn><mn>14</mn></mmultiscripts>", "₇¹⁴C₆¹"),
+        ("<mmultiscripts><mi>C</mi><none/><mo>+</mo></mmultiscripts>", "C⁺"),
+    ],
+)
+def test_a_formula_means_what_it_meant(formula: str, text: str) -> None:
+    assert take(f"<math>{formula}</math>").text == text
