@@ -24,6 +24,7 @@ _REST = '(?:[/?#][^\\s<>`\\\\"\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff
 _HOST = r"[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*"
 _HTTP = re.compile(rf"://(?:{_HOST}|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?(?![@:\w]){_REST}", re.I)
 _WWW = re.compile(rf"(?<![\w.@/:-])www\.(?=[\w-]+\.){_HOST}(?::[0-9]{{1,5}})?(?![@:\w]){_REST}", re.I)
+_SCHEME = re.compile("(?<![a-z0-9.+-])https?(?=://)", re.I)
 # "https://example.org谢谢": a label of a host does not go from ASCII to East Asian letters.
 _TURN = re.compile("[a-z0-9][\u2e80-\u9fff\uac00-\ud7af]", re.I)
 
@@ -50,6 +51,16 @@ def www(text: str) -> Iterator[tuple[int, int]]:
     """Where addresses such as `www.example.org/a` stand in it."""
     for found in _WWW.finditer(text):
         yield found.start(), found.start() + len(ended(found.group()))
+
+
+def bare(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where addresses stand in a text that is no Markdown, and where each leads."""
+    found = [(start, end, f"https://{text[start:end]}") for start, end in www(text)]
+    for scheme in _SCHEME.finditer(text):
+        if rest := _HTTP.match(text, scheme.end()):
+            end = scheme.end() + len(ended(rest.group()))
+            found.append((scheme.start(), end, text[scheme.start() : end]))
+    yield from sorted(found)
 
 
 def ended(address: str) -> str:

@@ -24,7 +24,7 @@ from .html import Note
 from .markdown import NESTING
 from .model import IMAGES, Image
 from .plain import plain
-from .safe import REL, TAGS, sanitised
+from .safe import REL, TAGS, is_link, sanitised
 from .tree import VOID
 
 __all__ = [
@@ -102,8 +102,20 @@ def from_lines(text: str) -> str:
     parts = (
         re.split(r"\n[ \t]*\n", text.strip()) if re.search(r"\n[ \t]*\n", text.strip()) else text.strip().split("\n")
     )
-    lines = [escape(part.strip(), quote=False).replace("\n", "<br>") for part in parts if part.strip()]
+    lines = [_linked(part.strip()).replace("\n", "<br>") for part in parts if part.strip()]
     return clean("".join(f"<p>{part}</p>" for part in lines))
+
+
+def _linked(text: str) -> str:
+    """As HTML, its addresses as links, as they are in a body."""
+    from .inline import bare  # with its parser, which nothing else of a plain text needs
+
+    made, at = [], 0
+    for start, end, address in bare(text):
+        if start >= at and is_link(address):
+            made += [escape(text[at:start], quote=False), f'<a href="{escape(address)}">{escape(text[start:end])}</a>']
+            at = end
+    return "".join([*made, escape(text[at:], quote=False)])
 
 
 def _size(html: str) -> int:

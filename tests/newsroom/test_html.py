@@ -586,3 +586,11 @@ def test_a_picture_in_markdown_is_told_to_be_a_link() -> None:
 )
 def test_a_formula_means_what_it_meant(formula: str, text: str) -> None:
     assert take(f"<math>{formula}</math>").text == text
+
+
+def test_addresses_in_plain_text_are_links_as_they_are_in_a_body() -> None:
+    text = "See https://a.example/x?a=1&b=2, www.b.example. Not it.It (http://c.example)"
+    made = from_lines(text)
+    assert made == render(text).html
+    assert made.count("<a ") == 3
+    assert plain(made) == text
