@@ -594,3 +594,8 @@ def test_addresses_in_plain_text_are_links_as_they_are_in_a_body() -> None:
     assert made == render(text).html
     assert made.count("<a ") == 3
     assert plain(made) == text
+
+
+@pytest.mark.parametrize("text", ["Begin with http:// and a host", "https://a.example/" + "x" * 2_048])
+def test_what_is_no_address_stays_text(text: str) -> None:
+    assert from_lines(text) == f"<p>{text}</p>"
