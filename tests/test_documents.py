@@ -147,19 +147,10 @@ def test_the_metrics_listed_are_those_there_are() -> None:
 
 def _metrics() -> list[tuple[str, ...]]:
     """The families of one worker that holds one story."""
-    from stoppress.hub.hub import Hub
+    from samples import sample, story
     from stoppress.web.metrics import families
 
-    hub = Hub()
-    told = {
-        "place": "",
-        "counts": {**dict.fromkeys(hub.counts.__slots__, 0), "refusals": {}},
-        "sample": {"stories": {"storm": {"readers": 1, "at_head": 1, "seq": 1}}, "stale_since": None},
-        "written": [],
-        "painted": [],
-        "is_draining": False,
-    }
-    return [(family.name,) for family in families([told])]
+    return [(family.name,) for family in families([sample("w1", figures={"stories": {"storm": story(1, 1, 1)}})])]
 
 
 def test_the_words_quoted_for_trouble_are_in_the_code() -> None:

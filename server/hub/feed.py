@@ -14,11 +14,11 @@ from typing import Any
 from weakref import WeakSet
 
 from ..newsroom.events import RETRACTIONS, STORY_DELETED, post_id_of, redacted
+from .counts import Counts
 from .frame import Batch, Frame
 from .position import Position
 from .reader import UNPROVEN, Reader
 from .state import StoryState
-from .stats import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,10 +46,10 @@ class Frame:
 
     def form(self, encode: Callable[[Frame], Form]) -> Form:
         """`encode(self)`, remembered."""
-        made = self._forms.get(encode)
-        if made is None:
-            made = self._forms[encode] = encode(self)
-        return made
+        form = self._forms.get(encode)
+        if form is None:
+            form = self._forms[encode] = encode(self)
+        return form
 
     def redact(self, message: dict[str, Any]) -> None:
         """Say this instead from now on."""
@@ -70,8 +70,8 @@ class Forms(dict[Callable[[Frame], bytes], bytes]):
         self._frames = frames
 
     def __missing__(self, encode: Callable[[Frame], bytes]) -> bytes:
-        made = self[encode] = b"".join([frame.form(encode) for frame in self._frames])
-        return made
+        form = self[encode] = b"".join([frame.form(encode) for frame in self._frames])
+        return form
 
 
 class Batch:

@@ -12,12 +12,14 @@ from typing import Any
 
 from ..newsroom.times import format_time
 from . import notices
+from .counts import Counts
 from .feed import Feed, Limits
 from .frame import Batch, Frame
+from .histogram import Recent
 from .position import Position
 from .reader import Reader
+from .sample import Figures, Latencies, Quantiles, StoryFigures
 from .state import StoryState
-from .stats import Counts, Recent
 from .tally import Tally
 
 _SPARED = frozenset({"beat", "readers"})  # late ones say nothing
@@ -105,8 +107,8 @@ class Hub:
     def hello(self, feed: Feed, now_ms: int) -> Frame:
         """The first message; shared by all who join the story within the same second."""
         second = now_ms // 1000
-        made, frame = self._hellos.get(feed.slug, (-1, None))
-        if frame is None or made != second:
+        made_s, frame = self._hellos.get(feed.slug, (-1, None))
+        if frame is None or made_s != second:
             count = len(feed.readers) + feed.elsewhere
             sample = 1 if count <= self._seen_readers else round(self._seen_readers / count, 4)
             frame = notices.hello(now_ms, count, sample, self.stale_since)
@@ -141,12 +143,12 @@ class Hub:
             elif now_ms - since >= self._beat_ms:
                 self._quiet[slug] = (feed.position, now_ms)
                 self._announce((feed,), notices.beat(feed.seq, now_ms))
-            shown, told_ms = self._shown.get(slug, (0, 0))
+            shown, shown_ms = self._shown.get(slug, (0, 0))
             count = len(feed.readers) + feed.elsewhere
-            if now_ms - told_ms >= _SHOWN_EVERY_MS and abs(count - shown) > _SHOWN_SHARE * shown:
+            if now_ms - shown_ms >= _SHOWN_EVERY_MS and abs(count - shown) > _SHOWN_SHARE * shown:
                 self._shown[slug] = (count, now_ms)
                 feed.aside = notices.readers(count)
-            elif feed.aside and now_ms - told_ms >= ASIDE_MS:
+            elif feed.aside and now_ms - shown_ms >= ASIDE_MS:
                 self._announce((feed,), feed.aside)
                 feed.aside = None
 
@@ -158,8 +160,8 @@ class Hub:
         """
         while self._dirty or self._notices:
             now = clock()
-            held = [HOLD_MS - (now - feed.pumped_ms) for feed in self._dirty]
-            due = next((n for n, ms in enumerate(held) if not 0 < ms <= HOLD_MS), None)  # a clock may be set back
+            waits_ms = [HOLD_MS - (now - feed.pumped_ms) for feed in self._dirty]
+            due = next((n for n, ms in enumerate(waits_ms) if not 0 < ms <= HOLD_MS), None)  # a clock may be set back
             if due is not None:
                 feed = self._dirty[due]
                 del self._dirty[due]
@@ -174,7 +176,7 @@ class Hub:
                 yield from self._tell(feeds, notice, slice_count)
                 yield 0
             else:
-                yield min(held) / 1000
+                yield min(waits_ms) / 1000
 
     def _tell(self, feeds: tuple[Feed, ...], notice: Frame, slice_count: int) -> Iterator[float]:
         done = 0
@@ -225,8 +227,8 @@ class Hub:
         self.counts.wrong_tokens += 1
         self.tally.name("wrong_tokens", address)
 
-    def sample(self, now_ms: int) -> dict[str, Any]:
-        """This worker's numbers now; rates are of the last second or more."""
+    def figures(self, now_ms: int) -> Figures:
+        """This worker's figures now; rates are of the last second or more."""
         at_ms, events, deliveries = self._mark
         if now_ms - at_ms >= 1000:
             if at_ms:
@@ -237,32 +239,30 @@ class Hub:
                 )
             self._mark = (now_ms, self.counts.events, self.counts.deliveries)
         stories = {slug: self._story(feed) for slug, feed in sorted(self.feeds.items())}
-        readers = sum(story["readers"] for story in stories.values())
-        at_head = sum(story["at_head"] for story in stories.values())
-        return {
-            "type": "stats",
-            "at": format_time(now_ms),
-            "readers": readers,
-            "stories": stories,
-            "events_per_s": self._rates[0],
-            "deliveries_per_s": self._rates[1],
-            "latency_ms": {
-                "written": self.written.read(now_ms).summary(),
-                "painted": self.painted.read(now_ms).summary(),
-            },
-            "at_head": 1.0 if not readers else round(at_head / readers, 4),
-            "stale_since": None if self.stale_since is None else format_time(self.stale_since),
-        }
+        readers = sum(story.readers for story in stories.values())
+        at_head = sum(story.at_head for story in stories.values())
+        return Figures(
+            at=format_time(now_ms),
+            readers=readers,
+            stories=stories,
+            events_per_s=self._rates[0],
+            deliveries_per_s=self._rates[1],
+            latency_ms=Latencies(
+                written=Quantiles(**self.written.read(now_ms).summary()),
+                painted=Quantiles(**self.painted.read(now_ms).summary()),
+            ),
+            at_head=1.0 if not readers else round(at_head / readers, 4),
+            stale_since=None if self.stale_since is None else format_time(self.stale_since),
+        )
 
     @staticmethod
-    def _story(feed: Feed) -> dict[str, Any]:
-        """`at_head`: how many readers hold the newest event."""
+    def _story(feed: Feed) -> StoryFigures:
         seq = feed.seq
-        return {
-            "epoch": feed.epoch,
-            "seq": seq,
-            "readers": len(feed.readers),
-            "at_head": [reader.seq for reader in feed.readers].count(seq),
-            "post_count": feed.state.story["post_count"],
-            "status": feed.state.story["status"],
-        }
+        return StoryFigures(
+            epoch=feed.epoch,
+            seq=seq,
+            readers=len(feed.readers),
+            at_head=[reader.seq for reader in feed.readers].count(seq),
+            post_count=feed.state.story["post_count"],
+            status=feed.state.story["status"],
+        )

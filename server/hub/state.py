@@ -22,7 +22,7 @@ class StoryState:
     oldest go). `key_events`: all of the story, newest first. The lists are taken over, not copied.
     """
 
-    __slots__ = ("_held", "epoch", "keep", "key_events", "pinned", "posts", "seq", "story")
+    __slots__ = ("_ids", "epoch", "keep", "key_events", "pinned", "posts", "seq", "story")
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class StoryState:
         self.key_events = key_events
         self.keep = keep
         del self.posts[keep:]
-        self._held = {post["id"] for post in posts}
+        self._ids = {post["id"] for post in posts}
 
     @property
     def deleted(self) -> bool:
@@ -75,7 +75,7 @@ class StoryState:
             self.story = event["story"]
         if self.deleted:
             self.posts, self.key_events, self.pinned = [], [], None
-            self._held.clear()
+            self._ids.clear()
         else:
             self._pin(post or event.get("pinned"))
 
@@ -101,20 +101,20 @@ class StoryState:
 
     def _put(self, post: dict[str, Any], was_complete: bool) -> None:
         posts = self.posts
-        held = self._find(post["id"])
-        if held is not None:
-            if posts[held]["version"] > post["version"]:
+        at = self._find(post["id"])
+        if at is not None:
+            if posts[at]["version"] > post["version"]:
                 return
-            if posts[held]["sort_time"] == post["sort_time"]:
-                posts[held] = post
+            if posts[at]["sort_time"] == post["sort_time"]:
+                posts[at] = post
             else:
-                self._drop(held)
-                held = None
-        if held is None:
+                self._drop(at)
+                at = None
+        if at is None:
             older = not posts or post["sort_time"] < posts[-1]["sort_time"]
             if was_complete or not older:
                 posts.insert(_place(posts, post), post)
-                self._held.add(post["id"])
+                self._ids.add(post["id"])
                 if len(posts) > self.keep:
                     self._drop(-1)
         self._forget_key(post["id"])
@@ -123,32 +123,32 @@ class StoryState:
 
     def _find(self, post_id: str) -> int | None:
         """Where the post is held. Most are new, and looking at a hundred old ones is a tenth of what an event costs."""
-        if post_id not in self._held:
+        if post_id not in self._ids:
             return None
         return next(n for n, old in enumerate(self.posts) if old["id"] == post_id)
 
     def _drop(self, n: int) -> None:
-        self._held.remove(self.posts.pop(n)["id"])
+        self._ids.remove(self.posts.pop(n)["id"])
 
     def _remove(self, post_id: str) -> None:
-        held = self._find(post_id)
-        if held is not None:
-            self._drop(held)
+        at = self._find(post_id)
+        if at is not None:
+            self._drop(at)
         self._forget_key(post_id)
 
     def _forget_key(self, post_id: str) -> None:
         self.key_events[:] = [line for line in self.key_events if line["id"] != post_id]
 
-    def _pin(self, told: dict[str, Any] | None) -> None:
-        """`told`: the post this event carries, if any."""
+    def _pin(self, post: dict[str, Any] | None) -> None:
+        """`post`: the one this event carries, if any."""
         pinned_id = self.story["pinned_post_id"]
         if pinned_id is None:
             self.pinned = None
-        elif told is not None and told["id"] == pinned_id:
-            if self.pinned is None or self.pinned["id"] != pinned_id or self.pinned["version"] <= told["version"]:
-                self.pinned = told
+        elif post is not None and post["id"] == pinned_id:
+            if self.pinned is None or self.pinned["id"] != pinned_id or self.pinned["version"] <= post["version"]:
+                self.pinned = post
         elif self.pinned is None or self.pinned["id"] != pinned_id:
-            self.pinned = next((post for post in self.posts if post["id"] == pinned_id), None)
+            self.pinned = next((other for other in self.posts if other["id"] == pinned_id), None)
 
 
 def _place(entries: list[dict[str, Any]], new: dict[str, Any]) -> int:

@@ -116,7 +116,7 @@ _NOUNS = {
 }
 
 
-TOLD = frozenset({*_NOUNS, "silence"})  # what `sentence` has words for
+WORDED = frozenset({*_NOUNS, "silence"})  # what `sentence` has words for
 
 
 def _from(names: Mapping[str, int]) -> str:

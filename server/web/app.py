@@ -36,6 +36,7 @@ from . import api
 from .all_stories import AllStories
 from .assets import Assets
 from .auth import Auth
+from .board import Board
 from .feeds import Feeds
 from .guard import Guard
 from .metrics import registry
@@ -43,7 +44,6 @@ from .operations import Operations
 from .origins import Origins
 from .pages import Pages
 from .parts import Parts
-from .stats import Board
 
 log = logging.getLogger(__name__)
 C = TypeVar("C", bound=HTTPConnection)

@@ -1,6 +1,6 @@
 """For operators: the dashboard and its stream, one sample, metrics, and whether the process is up and ready.
 
-It never makes a figure: `stats` does.
+It never makes a figure: `board` does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..store.relay import Relay
 from ..transport.problems import deny
 from ..wire.native import CloseCode
 from .auth import Auth, local_path
-from .stats import Board
+from .board import Board, Stats
 
 NEVER = {"Cache-Control": "no-store"}
 HTML = "text/html"
@@ -148,7 +148,7 @@ async def revoked(socket: WebSocket, auth: Auth) -> bool:
         return False
 
 
-async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+async def _send(socket: WebSocket, message: Stats) -> None:
     async with asyncio.timeout(SEND_S):
         await socket.send_text(orjson.dumps(message).decode())
 

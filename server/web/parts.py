@@ -10,10 +10,10 @@ from ..transport.parts import StreamParts
 from .all_stories import AllStories
 from .assets import Assets
 from .auth import Auth
+from .board import Board
 from .feeds import Feeds
 from .operations import Operations
 from .pages import Pages
-from .stats import Board
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

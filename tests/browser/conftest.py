@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from stoppress.desk.desk import Desk
-from stoppress.hub.stats import Counts
+from stoppress.hub.counts import Counts
 from stoppress.settings import Settings
 from stoppress.store.store import Store
 from stoppress.transport.parts import parts_of

@@ -10,10 +10,11 @@ import pytest
 from stoppress.hub import notices
 from stoppress.hub.feed import Feed
 from stoppress.hub.frame import Batch, Frame
+from stoppress.hub.histogram import Histogram, Recent
 from stoppress.hub.hub import ASIDE_MS, Hub
 from stoppress.hub.position import Position
 from stoppress.hub.reader import Reader
-from stoppress.hub.stats import Histogram, Recent
+from stoppress.hub.sample import StoryFigures
 from stoppress.wire import native
 from story_model import Editor, encoded
 
@@ -112,7 +113,7 @@ def test_readers_are_told_once_that_the_store_is_lost_and_once_that_it_is_back()
     hub.live()
     work(hub)
     assert listener.notices[1:] == [{"type": "live"}]
-    assert hub.sample(0)["stale_since"] is None
+    assert hub.figures(0).stale_since is None
 
 
 @pytest.mark.parametrize(("most", "is_full"), [(0, False), (3, False), (2, True), (1, True)])
@@ -343,30 +344,28 @@ def test_latencies_count_what_was_written_live() -> None:
 
     hub.wrote(feed.snapshot(), at_ms + 5_000)  # an opening is no news
 
-    sample = hub.sample(at_ms + 100)
-    assert 40 <= sample["latency_ms"]["written"]["p50"] <= 44
-    assert 90 <= sample["latency_ms"]["painted"]["p99"] <= 99
+    latencies = hub.figures(at_ms + 100).latency_ms
+    assert 40 <= (latencies.written.p50 or 0) <= 44
+    assert 90 <= (latencies.painted.p99 or 0) <= 99
     assert (hub.counts.deliveries, hub.written.read(at_ms + 5_000).count) == (2, 1)
 
 
-def test_a_sample_says_who_is_behind_and_how_fast_it_goes() -> None:
+def test_figures_say_who_is_behind_and_how_fast_it_goes() -> None:
     hub = Hub()
     editor, feed, (one, _) = story(hub, readers=2)
-    hub.sample(START)
+    hub.figures(START)
     for _ in range(4):
         tell(editor, feed)
     feed.take(one)
 
-    sample = hub.sample(START + 2000)
-    again = hub.sample(START + 2100)
+    figures = hub.figures(START + 2000)
+    again = hub.figures(START + 2100)
 
-    assert sample["readers"] == 2
-    assert sample["at_head"] == 0.5
-    assert sample["stories"]["a"] == {
-        "epoch": "e1", "seq": 4, "readers": 2, "at_head": 1, "post_count": 4, "status": "live"
-    }  # fmt: skip
-    assert sample["events_per_s"] == again["events_per_s"] == 2
-    assert Hub().sample(0)["at_head"] == 1.0
+    assert figures.readers == 2
+    assert figures.at_head == 0.5
+    assert figures.stories == {"a": StoryFigures(epoch="e1", seq=4, readers=2, at_head=1, post_count=4, status="live")}
+    assert figures.events_per_s == again.events_per_s == 2
+    assert Hub().figures(0).at_head == 1.0
 
 
 def test_quantiles_are_within_a_tenth_and_add_up() -> None:

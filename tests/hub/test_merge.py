@@ -1,93 +1,113 @@
-"""One sample of what all workers told."""
+"""One sample of what all workers tell."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from stoppress.hub.hub import Hub
-from stoppress.hub.merge import merged, whole
-from stoppress.hub.stats import Histogram
+import pytest
+from msgspec import to_builtins
 
-NOW = 1_800_000_000_000
-
-
-def told(name: str, **more: Any) -> dict[str, Any]:
-    sample = {**Hub().sample(NOW), **more.pop("sample", {})}
-    counts = {"cuts": 1, "unread": 0, "rude": 0, "wrong_tokens": 2, "refusals": {}}
-    return {
-        "worker": name, "node": "here", "name": name, "sample": sample, "counts": counts, "written": [],
-        "painted": [], "is_draining": False, **more,
-    }  # fmt: skip
+from samples import NOW, sample, story
+from stoppress.hub.counts import DESCRIPTIONS, Counts, total
+from stoppress.hub.histogram import Histogram
+from stoppress.hub.merge import latencies, merge
+from stoppress.hub.sample import LastSeen
 
 
-def story(seq: int, readers: int, at_head: int) -> dict[str, Any]:
-    return {"epoch": "e", "seq": seq, "readers": readers, "at_head": at_head, "post_count": seq, "status": "live"}
+def stories(**those: Any) -> dict[str, Any]:
+    return {"stories": those}
 
 
 def test_readers_add_up_and_the_newest_tells_how_a_story_stands() -> None:
-    one = told("w1", sample={"stories": {"a": story(7, 2, 1)}, "events_per_s": 3, "deliveries_per_s": 6.0})
-    two = told("w2", sample={"stories": {"a": story(8, 4, 4), "b": story(1, 2, 2)}, "events_per_s": 4})
+    one = sample("w1", figures={**stories(a=story(7, 2, 1)), "events_per_s": 3, "deliveries_per_s": 6.0})
+    two = sample("w2", figures={**stories(a=story(8, 4, 4), b=story(1, 2, 2)), "events_per_s": 4})
 
-    sample = merged(NOW, {"w1": one, "w2": two}, {})
+    whole = merge([two, one], {}, NOW)
 
-    assert sample["stories"] == {"a": story(8, 6, 5), "b": story(1, 2, 2)}
-    assert (sample["readers"], sample["at_head"]) == (8, 0.875)
-    assert (sample["events_per_s"], sample["deliveries_per_s"]) == (4, 6.0)  # each hears every event of its stories
-    assert sample["store"] == {"status": "ok", "stale_since": None}
+    assert whole["stories"] == to_builtins({"a": story(8, 6, 5), "b": story(1, 2, 2)})
+    assert list(whole["workers"]) == ["w1", "w2"]
+    assert (whole["readers"], whole["at_head"]) == (8, 0.875)
+    assert (whole["events_per_s"], whole["deliveries_per_s"]) == (4, 6.0)  # each hears every event of its stories
+    assert whole["store"] == {"status": "ok", "stale_since": None}
 
 
-def test_who_lacks_what_some_worker_had_a_moment_ago_is_not_at_the_head() -> None:
-    one = told("w1", sample={"stories": {"a": story(7, 2, 2)}}, settled={"a": 8})
-    two = told("w2", sample={"stories": {"a": story(8, 4, 4)}}, settled={"a": 6})
+@pytest.mark.parametrize(("settled", "at_head"), [(6, 10), (7, 10), (8, 5)])
+def test_who_lacks_what_some_worker_had_a_moment_ago_is_not_at_the_head(settled: int, at_head: int) -> None:
+    one = sample("w1", figures=stories(a=story(7, 5, 5)))
+    two = sample("w2", figures=stories(a=story(9, 5, 5)), settled={"a": settled})
 
-    assert merged(NOW, {"w1": one, "w2": two}, {})["stories"]["a"]["at_head"] == 4
+    for samples in ([one, two], [two, one]):
+        whole = merge(samples, {}, NOW)
+        assert (whole["stories"]["a"]["seq"], whole["stories"]["a"]["at_head"]) == (9, at_head)
+        assert whole["at_head"] == at_head / 10
+
+
+def test_a_worker_is_shown_with_its_own_figures() -> None:
+    whole = merge([sample("w1", figures={"readers": 3, "at_head": 0.5}, is_draining=True)], {}, NOW)
+
+    assert whole["workers"]["w1"] == {
+        "status": "ok", "name": "w1", "node": "here", "is_draining": True, "readers": 3, "events_per_s": 0.0,
+        "deliveries_per_s": 0.0, "at_head": 0.5, "stale_since": None, "at": "2027-01-15T08:00:00.000Z",
+        "latency_ms": {stage: {"p50": None, "p95": None, "p99": None} for stage in ("written", "painted")},
+    }  # fmt: skip
 
 
 def test_a_worker_that_is_not_heard_is_named_with_what_is_known_of_it() -> None:
-    last = {"name": "w2", "node": "here", "last_heard": "2027-01-15T07:59:50.000Z"}
+    last = LastSeen(name="w2", node="here", last_heard="2027-01-15T07:59:50.000Z")
 
-    workers = merged(NOW, {"w1": told("w1")}, {"w2": last})["workers"]
+    workers = merge([sample("w1")], {"w2": last}, NOW)["workers"]
 
     assert workers["w1"]["status"] == "ok"
-    assert workers["w2"] == {"status": "unknown", "readers": None, **last}
+    assert workers["w2"] == {"status": "unknown", "readers": None, **to_builtins(last)}
 
 
 def test_the_store_is_stale_since_the_first_who_lost_it() -> None:
     at = [f"2027-01-15T07:59:5{n}.000Z" for n in range(2)]
-    deaf = {f"w{n}": told(f"w{n}", sample={"stale_since": since}) for n, since in enumerate([*at, None])}
+    samples = [sample(f"w{n}", figures={"stale_since": since}) for n, since in enumerate([*at, None])]
 
-    sample = merged(NOW, deaf, {})
+    whole = merge(samples, {}, NOW)
 
-    assert sample["store"] == {"status": "stale", "stale_since": at[0]}
-    assert [worker["status"] for worker in sample["workers"].values()] == ["stale", "stale", "ok"]
+    assert whole["store"] == {"status": "stale", "stale_since": at[0]}
+    assert [worker["status"] for worker in whole["workers"].values()] == ["stale", "stale", "ok"]
 
 
 def test_latencies_are_of_all_deliveries_together() -> None:
-    both = Histogram()
-    parts = []
-    for times in ([5, 5, 700], [40]):
+    """A quantile of quantiles would lie: one worker's 1,000 fast readers outweigh another's slow one."""
+    both, parts = Histogram(), []
+    for ms, times in ((1, 1000), (500, 1)):
         one = Histogram()
-        for ms in times:
-            one.add(ms)
-            both.add(ms)
-        parts.append([[n, count] for n, count in enumerate(one.buckets) if count])
+        one.add(ms, times)
+        both.add(ms, times)
+        parts.append(one.filled())
+    samples = [sample(f"w{n}", written=part) for n, part in enumerate(parts)]
 
-    assert whole(parts).summary() == both.summary()
-    workers = {f"w{n}": told(f"w{n}", written=part) for n, part in enumerate(parts)}
-    assert merged(NOW, workers, {})["latency_ms"] == {"written": both.summary(), "painted": Histogram().summary()}
+    assert both.summary() == {"p50": 1.0, "p95": 1.0, "p99": 1.0}
+    assert latencies(samples, "written").buckets == both.buckets
+    assert merge(samples, {}, NOW)["latency_ms"] == {"written": both.summary(), "painted": Histogram().summary()}
 
 
 def test_faults_add_up_by_their_reasons() -> None:
-    one, two = told("w1"), told("w2")
-    one["counts"]["refusals"] = {"full": 3}
-    two["counts"]["refusals"] = {"full": 1, "origin": 2}
+    one = sample("w1", counts=Counts(cuts=1, wrong_tokens=2, refusals={"full": 3}))
+    two = sample("w2", counts=Counts(cuts=1, wrong_tokens=2, refusals={"full": 1, "origin": 2}))
 
-    faults = merged(NOW, {"w1": one, "w2": two}, {})["faults"]
+    faults = merge([one, two], {}, NOW)["faults"]
 
     assert faults == {"cuts": 2, "unread": 0, "rude": 0, "wrong_tokens": 4, "refusals": {"full": 4, "origin": 2}}
+    assert one.counts.refusals == {"full": 3}
+
+
+def test_every_count_adds_up_and_says_what_it_is() -> None:
+    """Whatever is added: a count needs no other line than its field."""
+    names = [name for name in Counts.__struct_fields__ if name != "refusals"]
+    one, two = Counts(**{name: 1 + n for n, name in enumerate(names)}), Counts(**dict.fromkeys(names, 100))
+
+    whole = total([one, two])
+
+    assert {name: getattr(whole, name) for name in names} == {name: 101 + n for n, name in enumerate(names)}
+    assert all(DESCRIPTIONS[name] for name in Counts.__struct_fields__)
 
 
 def test_without_any_worker_there_is_a_sample_of_nothing() -> None:
-    sample = merged(NOW, {}, {})
+    whole = merge([], {}, NOW)
 
-    assert (sample["readers"], sample["at_head"], sample["events_per_s"], sample["stories"]) == (0, 1.0, 0, {})
+    assert (whole["readers"], whole["at_head"], whole["events_per_s"], whole["stories"]) == (0, 1.0, 0, {})

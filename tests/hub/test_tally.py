@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from stoppress.hub.counts import Counts
 from stoppress.hub.hub import Hub
-from stoppress.hub.stats import Counts
 from stoppress.hub.tally import KEPT_AWAY, QUIET_MS, REFUSALS, Tally
 
 CUTS = ("cuts", "")

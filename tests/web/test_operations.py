@@ -16,27 +16,27 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import orjson
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from doubles import Ear
 from stoppress.hub.hub import Hub
-from stoppress.hub.merge import merged
+from stoppress.hub.peers import FORGET, SILENT
 from stoppress.hub.reader import Reader
-from stoppress.hub.stats import Histogram
+from stoppress.hub.sample import Incident
 from stoppress.settings import Settings
 from stoppress.store.channels import DeafError
 from stoppress.store.store import Store
 from stoppress.tasks import end
 from stoppress.transport.worker import Duty, Lifeline
-from stoppress.web import stats
+from stoppress.web.board import Board
 from story_model import Editor
 
-COUNTS = {"cuts": 0, "unread": 0, "rude": 0, "wrong_tokens": 0, "refusals": {}}
-WORKER = {"name": "w1", "node": "n", "is_draining": False, "counts": COUNTS, "written": [], "painted": []}
 HAS_PROC = Path("/proc/self").exists()
 OPERATIONS = ("/dashboard", "/stats", "/metrics")
 
@@ -223,10 +223,10 @@ async def test_the_stream_shows_readers_come_and_posts_go_out(site, story):
         assert orjson.loads(await stats.recv())["type"] == "stats"
         async with connect(site.socket_url("/live/flood/ws"), proxy=None) as reader:
             await reader.recv()
-            sample = await sample_when(stats, lambda held: held["readers"] == 1)
+            sample = await sample_when(stats, lambda sample: sample["readers"] == 1)
             assert sample["stories"]["flood"]["readers"] == 1
             await site.desk.publish("flood", {"headline": "Water over the bridge"})
-            sample = await sample_when(stats, lambda held: held["latency_ms"]["written"]["p50"] is not None)
+            sample = await sample_when(stats, lambda sample: sample["latency_ms"]["written"]["p50"] is not None)
             assert sample["stories"]["flood"] | {"epoch": ""} == {
                 "epoch": "",
                 "seq": 3,
@@ -237,7 +237,7 @@ async def test_the_stream_shows_readers_come_and_posts_go_out(site, story):
             }
             assert sample["at_head"] == 1.0
             assert sample["store"]["status"] == "ok"
-        await sample_when(stats, lambda held: held["readers"] == 0)
+        await sample_when(stats, lambda sample: sample["readers"] == 0)
 
 
 async def test_an_operator_s_socket_that_talks_is_closed(site):
@@ -257,7 +257,7 @@ async def test_two_workers_show_the_same_whole(site, site_with, story):
             connect(second.socket_url("/live/flood/ws"), proxy=None),
             connect(second.socket_url("/live/flood/ws"), proxy=None),
         ):
-            sample = await sample_when(stats, lambda held: held["readers"] == 3)
+            sample = await sample_when(stats, lambda sample: sample["readers"] == 3)
             assert sample["workers"][mine]["readers"] == 1
             assert sample["workers"][theirs]["readers"] == 2
             assert sample["stories"]["flood"]["readers"] == 3
@@ -265,7 +265,7 @@ async def test_two_workers_show_the_same_whole(site, site_with, story):
             async with connect(site.socket_url("/live/flood/ws"), proxy=None) as reader:
                 assert orjson.loads(await reader.recv())["readers"] >= 3
     async with connect(site.socket_url("/stats/ws"), proxy=None) as stats:
-        await sample_when(stats, lambda held: list(held["workers"]) == [mine])
+        await sample_when(stats, lambda sample: list(sample["workers"]) == [mine])
 
 
 class Node:
@@ -274,10 +274,11 @@ class Node:
     def __init__(self, name: str, settings: Settings, workers: int) -> None:
         self.name = name
         self.settings = replace(settings, workers=workers)
-        self.boards: dict[str, stats.Board] = {}
+        self.boards: dict[str, Board] = {}
+        self.lines: dict[str, Lifeline] = {}
         self.events: list[dict] = []
 
-    def worker(self, store: Store, name: str, generation: int = 1, readers: int = 0) -> stats.Board:
+    def worker(self, store: Store, name: str, generation: int = 1, readers: int = 0) -> Board:
         """One that starts now, and hears what the others told last."""
         duty = Duty(print, self.settings, name, self.name, generation, 1, 1)
         line = Lifeline(None, None, duty)
@@ -285,26 +286,26 @@ class Node:
         hub = Hub()
         reader_of(hub, readers)
         for id, board in self.boards.items():
-            line.samples[id] = orjson.dumps(board.workers_here()[-1] if not board.place else board._own)
-        self.boards[duty.id] = board = stats.Board(hub, store, duty.id, line)
+            line.samples[id] = msgspec.json.encode(board.workers_here()[-1] if not board.place else board._own)
+        self.lines[duty.id], self.boards[duty.id] = line, Board(hub, store, duty.id, line)
         self.live()
-        return board
+        return self.boards[duty.id]
 
     def tell(self, id: str, sample: bytes) -> None:
-        for other, board in self.boards.items():
+        for other, line in self.lines.items():
             if other != id:
-                board._lifeline.samples[id] = sample
+                line.samples[id] = sample
 
     def live(self) -> None:
-        for board in self.boards.values():
-            workers = {id: board.name for id, board in self.boards.items()}
-            board._lifeline.node = {"workers": workers, "events": self.events}
+        for line in self.lines.values():
+            workers = {id: line.duty.name for id, line in self.lines.items()}
+            line.node = {"workers": workers, "events": self.events}
 
-    def kill(self, board: stats.Board, readers: int = 0) -> None:
-        del self.boards[board.worker]
+    def kill(self, board: Board, readers: int = 0) -> None:
+        del self.boards[board.worker], self.lines[board.worker]
         self.events.append({"at_ms": time.time_ns() // 1_000_000, "text": "One ended", "readers": readers})
-        for other in self.boards.values():
-            other._lifeline.samples.pop(board.worker, None)
+        for line in self.lines.values():
+            line.samples.pop(board.worker, None)
         self.live()
 
 
@@ -315,7 +316,7 @@ def reader_of(hub: Hub, count: int) -> None:
         feed.join(reader, None)
 
 
-def second(*boards: stats.Board, silent: tuple = ()) -> None:
+def second(*boards: Board, silent: tuple = ()) -> None:
     """All tell, then all hear, as once a second; nodes hear each other."""
     for _ in range(2):
         for board in boards:
@@ -323,15 +324,14 @@ def second(*boards: stats.Board, silent: tuple = ()) -> None:
         for board in boards:
             if board in silent:
                 continue
-            if board._lifeline:
-                board._lifeline.tell(orjson.dumps(board._own))
+            board._node.tell(msgspec.json.encode(board._own))
             for other in boards:
-                other.hear(orjson.dumps(board._own))
+                other.hear(msgspec.json.encode(board._own))
     for board in boards:
         board.refresh()
 
 
-def seen(board: stats.Board) -> tuple:
+def seen(board: Board) -> tuple:
     sample = board.latest
     return (
         sample["readers"],
@@ -343,18 +343,18 @@ def seen(board: stats.Board) -> tuple:
 async def test_who_is_silent_is_named_unknown_and_not_counted_whoever_is_asked(store, settings):
     """Also by a worker that started later and never heard it."""
     node = Node("n", settings, 1)
-    mine, far = node.worker(store, "w1", readers=3), stats.Board(Hub(), store, "far")
+    mine, far = node.worker(store, "w1", readers=3), Board(Hub(), store, "far")
     reader_of(far._hub, 40)
     second(mine, far)
     assert seen(mine)[0] == seen(far)[0] == 43
-    for _ in range(stats.SILENT):
+    for _ in range(SILENT):
         second(mine)
     assert seen(mine)[:2] == (3, {mine.worker: "ok", "far": "unknown"})
     new = node.worker(store, "w2")
     second(mine, new)
     assert seen(new) == seen(mine)
     assert new.latest["workers"]["far"]["last_heard"] == mine.latest["workers"]["far"]["last_heard"]
-    for _ in range(stats.FORGET):
+    for _ in range(FORGET):
         mine.refresh()
         new.refresh()
     second(mine, new)
@@ -393,7 +393,7 @@ async def test_the_readers_of_one_worker_alone_that_is_killed_are_known_to_its_s
 
 async def test_who_starts_is_told_at_once_what_the_other_nodes_have(store, until):
     """Not at their next turn, a second later: it is asked before."""
-    far, new = stats.Board(Hub(), store, "far"), stats.Board(Hub(), store, "new")
+    far, new = Board(Hub(), store, "far"), Board(Hub(), store, "new")
     reader_of(far._hub, 40)
     far.refresh()
     tasks = [asyncio.create_task(work()) for work in (far._listen, far._gossip)]  # its own turns do not come
@@ -404,7 +404,7 @@ async def test_who_starts_is_told_at_once_what_the_other_nodes_have(store, until
 
     await until(listens_far)
     tasks.append(asyncio.create_task(new._listen()))
-    await until(lambda: "far" in new._heard)
+    await until(lambda: new._peers.samples)
     await new.announce("http://127.0.0.1:1")
     assert new.latest["readers"] == 40
     await end(tasks)
@@ -413,8 +413,8 @@ async def test_who_starts_is_told_at_once_what_the_other_nodes_have(store, until
 async def test_the_other_nodes_are_heard_anew_when_the_hearing_ends(store, until, caplog):
     """Whatever ended it: a deaf link, or what nobody thought of. Only the second is worth a word, and one."""
     ear = Ear(store.channels)
-    far = stats.Board(Hub(), store, "far")
-    board = stats.Board(Hub(), replace(store, channels=ear), "here")
+    far = Board(Hub(), store, "far")
+    board = Board(Hub(), replace(store, channels=ear), "here")
     running = [asyncio.create_task(one.run()) for one in (far, board)]
     await until(lambda: "far" in board.latest["workers"])
     for error in (DeafError("nothing heard"), AttributeError("nobody thought of it")):
@@ -425,8 +425,8 @@ async def test_the_other_nodes_are_heard_anew_when_the_hearing_ends(store, until
 
         count, ear.look = len(ear.hearings), stumble
         await until(lambda count=count: len(ear.hearings) == count + 1)
-        board._heard.clear()
-        await until(lambda: "far" in board._heard)
+        board._peers.forget("far")
+        await until(lambda: board._peers.samples)
     await end(running)
     (said,) = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
     assert said.getMessage() == "hearing the other nodes failed; it is tried again until it works"
@@ -449,7 +449,7 @@ async def test_without_the_store_a_node_still_knows_its_workers(own_store, setti
         one, two = node.worker(store, "w1", readers=2), node.worker(store, "w2", readers=3)
         await kill(number)
         running = [asyncio.create_task(board.run()) for board in (one, two)]
-        for _ in range(stats.SILENT + 2):
+        for _ in range(SILENT + 2):
             sample = await one.next()
         assert sample["readers"] == 5
         for task in running:
@@ -464,11 +464,13 @@ async def test_of_two_workers_in_one_place_the_newer_one_counts(store, settings)
     new = node.worker(store, "w2", 2)
     second(old, new, mine, elsewhere)
 
-    assert {told["worker"] for told in mine.workers_here()} == {mine.worker, new.worker}
+    assert {sample.worker for sample in mine.workers_here()} == {mine.worker, new.worker}
 
 
 async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, until):
     board = site.parts.board
+    never = Incident(kind="cuts", text="", at_ms=10**18, until_ms=10**18, worker="x")  # a year that no clock shows
+    other = structs.replace(board.workers_here()[0], worker="x", node="x", members=["x"], incidents=[never])
     for message in (
         b"",
         b"{",
@@ -477,6 +479,8 @@ async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, unti
         b'{"worker":"x"}',
         b'{"worker":7,"sample":{}}',
         b'{"worker":"x","sample":[]}',
+        msgspec.json.encode(other),
+        b'{"worker":"x","well":' + b"[" * 100_000,
     ):
         board.hear(message)
         await store.server.client.publish(store.keys.workers, message)
@@ -484,39 +488,8 @@ async def test_nonsense_on_the_workers_channel_changes_nothing(site, store, unti
     before = board.latest["at"]
     await until(lambda: board.latest["at"] != before)
     assert list(board.latest["workers"]) == [board.worker]
-
-
-def test_merged_latencies_are_those_of_all_readers_together():
-    """A quantile of quantiles would lie: one worker's 1,000 fast readers outweigh another's slow one."""
-    fast, slow = Histogram(), Histogram()
-    fast.add(1, 1000)
-    slow.add(500)
-    sample = Hub().sample(1_800_000_000_000)
-    told = {
-        "a": {**WORKER, "sample": sample, "written": stats.sparse(fast)},
-        "b": {**WORKER, "sample": sample, "written": stats.sparse(slow)},
-    }
-
-    latency = merged(0, told, {})["latency_ms"]
-
-    assert latency["written"] == {"p50": 1.0, "p95": 1.0, "p99": 1.0}
-    assert latency["painted"]["p50"] is None
-
-
-@pytest.mark.parametrize(("settled", "at_head"), [(6, 10), (7, 10), (8, 5)])
-def test_who_lacks_what_another_worker_had_a_moment_ago_is_not_at_the_head(settled, at_head):
-    part = {"epoch": "e", "readers": 5, "at_head": 5, "post_count": 1, "status": "live"}
-    sample = Hub().sample(1_800_000_000_000)
-    told = {
-        worker: {**WORKER, "sample": {**sample, "stories": {"flood": {**part, "seq": seq}}}}
-        for worker, seq in (("a", 7), ("b", 9))
-    }
-    told["b"]["settled"] = {"flood": settled}
-
-    whole = merged(0, told, {})
-
-    assert (whole["stories"]["flood"]["seq"], whole["stories"]["flood"]["at_head"]) == (9, at_head)
-    assert whole["at_head"] == at_head / 10
+    board.hear(msgspec.json.encode(structs.replace(other, incidents=[])))
+    await until(lambda: "x" in board.latest["workers"])
 
 
 async def test_workers_of_an_active_story_are_all_at_its_head(site, site_with, story):
@@ -537,7 +510,7 @@ async def test_workers_of_an_active_story_are_all_at_its_head(site, site_with, s
         ]
         stack.callback(asyncio.create_task(post_on()).cancel)
         for socket in watched:
-            await sample_when(socket, lambda held: held["readers"] == 4 and held["stories"]["flood"]["seq"] > 8)
+            await sample_when(socket, lambda sample: sample["readers"] == 4 and sample["stories"]["flood"]["seq"] > 8)
         shares = [orjson.loads(await socket.recv())["at_head"] for _ in range(4) for socket in watched]
     # A sample may fall between an event and its writing.
     assert shares.count(1.0) >= 6, shares
@@ -548,11 +521,12 @@ async def test_a_worker_that_stands_still_is_behind_within_seconds(site, story, 
     board, hub = site.parts.board, site.parts.hub
     async with connect(site.socket_url("/live/flood/ws"), proxy=None):
         await until(lambda: hub.readers == 1)
-        stuck = {**board.workers_here()[0], "worker": "stuck", "node": "there", "members": ["stuck"], "settled": {}}
+        own = board.workers_here()[0]
+        stuck = structs.replace(own, worker="stuck", node="there", members=["stuck"], settled={})
         await site.desk.publish("flood", {"headline": "Water over the bridge"})
 
         async def is_behind() -> bool:
-            board.hear(orjson.dumps(stuck))
+            board.hear(msgspec.json.encode(stuck))
             return board.latest["readers"] == 2 and board.latest["at_head"] == 0.5
 
         await until(is_behind)
