@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import stoppress
+from stoppress.newsroom import events
 
 ROOT = Path(stoppress.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -166,6 +167,10 @@ def test_nothing_is_decided_by_the_wording_of_an_error(path: Path) -> None:
     assert not decided
 
 
+# Of the messages that have no seq those whose word means nothing else.
+SPELT = {*events.EVENTS, "post.", events.RESUMED, events.BEAT, events.BYE}
+
+
 def endless_loops(path: Path) -> set[str]:
     """Async functions of a module that hold a loop which nothing but an error or a cancellation ends."""
     found = set()
@@ -243,3 +248,15 @@ def _name(node: ast.AST) -> str:
 @pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "clock.py"], ids=name_of)
 def test_the_wall_clock_is_read_in_milliseconds_in_one_place(path: Path) -> None:
     assert not [line for owner, name, line in attributes(path) if (owner, name) == ("time", "time_ns")]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path) != "newsroom/events.py"], ids=name_of)
+def test_types_of_events_are_spelt_in_one_place(path: Path) -> None:
+    """A type that is misspelt is one that nobody listens for: a name that is, does not import."""
+    spelt = [
+        f"line {node.lineno}: {node.value!r}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in SPELT
+    ]
+
+    assert not spelt, "import it from newsroom/events.py"

@@ -8,12 +8,10 @@ of those heard of since; of others, and after a gap, it says no more than the ev
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..newsroom.events import Event, PostEvent, Snapshot, StoryEvent, View
 from ..newsroom.label import label
 from . import compare
 
-View = dict[str, Any]
 Row = tuple[str, str, str, str]  # when (RFC 3339), what, which post or story, about what
 # What a story's editors change; the rest of it is counted by the store.
 _STORY = {
@@ -34,13 +32,13 @@ class Chronicle:
     def zone(self) -> str:
         return str(self._story.get("time_zone") or "UTC")
 
-    def begin(self, snapshot: View) -> None:
+    def begin(self, snapshot: Snapshot) -> None:
         """What is, without a word on how it came."""
         self._story = snapshot["story"]
-        shown = [*snapshot["posts"], snapshot.get("pinned")]
+        shown = [*snapshot["posts"], snapshot["pinned"]]
         self._posts = {post["id"]: post for post in shown if post}
 
-    def row(self, event: View) -> Row:
+    def row(self, event: Event) -> Row:
         """The line for an event."""
         kind = event["type"].partition(".")[2]
         if "post" in event:
@@ -54,7 +52,7 @@ class Chronicle:
         self._story = {**self._story, **event["story"]}
         return row
 
-    def _post_row(self, kind: str, event: View) -> Row:
+    def _post_row(self, kind: str, event: PostEvent) -> Row:
         post = event["post"]
         was, self._posts[post["id"]] = self._posts.get(post["id"]), post
         if kind == "published":
@@ -80,10 +78,11 @@ class Chronicle:
             about.append(post["change_note"])
         return "edited", post["id"], _about(post) + (f" ({'; '.join(about)})" if about else "")
 
-    def _story_words(self, kind: str, event: View) -> tuple[str, str, str]:
+    def _story_words(self, kind: str, event: StoryEvent) -> tuple[str, str, str]:
         story, was = event["story"], self._story
-        if event.get("pinned"):
-            return "pinned", event["pinned"]["id"], _about(event["pinned"])
+        pinned = event.get("pinned")
+        if pinned:
+            return "pinned", pinned["id"], _about(pinned)
         headline = story.get("headline", "")
         if kind != "updated":
             return kind, story["slug"], headline

@@ -9,16 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeGuard, cast
 from urllib.parse import quote, urlencode
 
 import orjson
 
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, NotFoundError, StoppressError, StoreError, StoreRightsError
-from ..newsroom.events import RESET, STORY_DELETED, read_event
+from ..newsroom.events import (
+    BYE,
+    RESET,
+    RESUMED,
+    SNAPSHOT,
+    STORY_DELETED,
+    Event,
+    Message,
+    Reset,
+    Snapshot,
+    is_event,
+    read_event,
+)
 from ..store.channels import Patience
 from ..store.store import Store
 from ..tasks import Backoff, end
@@ -28,7 +40,7 @@ CHECK_S = 2.0  # of silence, then the log's top is read: a second path, should a
 SILENT_S = 60.0  # PROTOCOL: a server says something every 25 s
 PAUSES_S = (1.0, 2.0, 4.0, 5.0)
 Notice = Callable[[str], None]
-Messages = AsyncGenerator[dict[str, Any], None]
+Messages = AsyncGenerator[Event | Snapshot, None]
 
 
 async def follow_store(
@@ -87,7 +99,7 @@ async def _listen(store: Store, slug: str, position: Position | None, patience: 
             await end([listening])
 
 
-async def _next(said: asyncio.Queue[bytes]) -> dict[str, Any] | None:
+async def _next(said: asyncio.Queue[bytes]) -> Event | Reset | None:
     """The event that is said next; None after a while of silence, or for what is no event."""
     try:
         async with asyncio.timeout(CHECK_S):
@@ -96,13 +108,13 @@ async def _next(said: asyncio.Queue[bytes]) -> dict[str, Any] | None:
         return None
 
 
-def _follows(event: dict[str, Any], position: Position | None) -> bool:
+def _follows(event: Event | Reset, position: Position | None) -> TypeGuard[Event]:
     if not position or event["type"] == RESET:
         return False
-    return bool(event["epoch"] == position.epoch and event["seq"] == position.seq + 1)
+    return event["epoch"] == position.epoch and event["seq"] == position.seq + 1
 
 
-async def _missed(store: Store, slug: str, position: Position | None) -> list[dict[str, Any]]:
+async def _missed(store: Store, slug: str, position: Position | None) -> Sequence[Event | Snapshot]:
     """What came after a position: the events, or a snapshot."""
     if position:
         events = await store.log.events(slug, position.epoch, position.seq)
@@ -136,14 +148,14 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
             async with connect(address, proxy=None, ping_interval=None, max_size=64 * 1024 * 1024) as socket:
                 while True:
                     async with asyncio.timeout(SILENT_S):
-                        message: dict[str, Any] = orjson.loads(await socket.recv())
+                        message: Message = orjson.loads(await socket.recv())
                     backoff.reset()
-                    if message["type"] == "bye":
+                    if message["type"] == BYE:
                         retry_s = message["retry_ms"] / 1000
-                    for told in _events(message):
-                        position = Position(told["epoch"], told["seq"])
-                        yield told
-                        if told["type"] == STORY_DELETED:
+                    for event in _events(message):
+                        position = Position(event["epoch"], event["seq"])
+                        yield event
+                        if event["type"] == STORY_DELETED:
                             return
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd else 1006
@@ -164,12 +176,13 @@ async def follow_url(url: str, slug: str, position: Position | None, tell: Notic
         await backoff.pause(retry_s)
 
 
-def _events(message: dict[str, Any]) -> list[dict[str, Any]]:
+def _events(message: Message) -> Sequence[Event | Snapshot]:
     """The snapshot or events in a message of the stream; others tell nothing of the story."""
-    if message["type"] == "resumed":
-        events: list[dict[str, Any]] = message["events"]
-        return events
-    return [message] if message["type"] == "snapshot" or message["type"].startswith(("post.", "story.")) else []
+    if message["type"] == RESUMED:
+        return message["events"]
+    if message["type"] == SNAPSHOT:
+        return [message]
+    return [cast(Event, message)] if is_event(message["type"]) else []
 
 
 def _refusal(slug: str, url: str, status: int) -> StoppressError:

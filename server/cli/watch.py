@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..newsroom.errors import InvalidError, NotFoundError
+from ..newsroom.events import SNAPSHOT, Event, Snapshot
 from ..newsroom.label import label
 from . import visit
 from .chronicle import Chronicle, Row
@@ -92,9 +93,9 @@ class _Lines:
         self._chronicle = Chronicle()
         self._messages = 0
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def tell(self, message: Event | Snapshot) -> None:
         self._messages += 1
-        if message["type"] != "snapshot":
+        if message["type"] != SNAPSHOT:
             self._tell(self._chronicle.row(message))
             return
         self._chronicle.begin(message)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakSet
 
-from ..newsroom.events import RETRACTIONS, STORY_DELETED, post_id_of, redacted
+from ..newsroom.events import RESUMED, RETRACTIONS, STORY_DELETED, Event, Resumed, post_id_of, redacted
 from .counts import Counts
 from .frame import Batch, Frame
 from .position import Position
@@ -103,7 +102,7 @@ class Feed:
 
     # What the relay does
 
-    def apply(self, event: dict[str, Any], payload: bytes) -> bool:
+    def apply(self, event: Event, payload: bytes) -> bool:
         """Take in the next event; `payload` is its JSON. False = seen already (overlap of log and channel).
 
         Raises ValueError for a hole or another epoch; the relay then repairs. Wakes nobody itself: see `pump`.
@@ -154,12 +153,12 @@ class Feed:
             self._refill = state
             return True
         for frame in self._since(state.seq):
-            state.apply(frame.message)
+            state.apply(frame.event)
         self.state = state
         self._snapshot = None
         return True
 
-    def recall(self, events: list[tuple[dict[str, Any], bytes]]) -> None:
+    def recall(self, events: list[tuple[Event, bytes]]) -> None:
         """Put older events, read from the log, below the ring: readers of a worker that died resume from them.
 
         `events`: with their JSON, oldest first; those that do not end at the floor are of no use.
@@ -172,7 +171,7 @@ class Feed:
         self._ring_bytes += sum(len(payload) for _, payload in events)
         # What was retracted while the log was read.
         for frame in later:
-            self._redact(frame.message)
+            self._redact(frame.event)
         self._bound()
 
     # What a transport does
@@ -229,7 +228,7 @@ class Feed:
     def resumed(self, seq: int) -> Batch:
         """The message `resumed` for a reader that holds `seq`; the caller knows that floor <= seq <= head."""
         if seq not in self._resumes:
-            message = {"type": "resumed", "epoch": self.epoch, "seq": self.seq}
+            message: Resumed = {"type": RESUMED, "epoch": self.epoch, "seq": self.seq}
             self._resumes[seq] = Batch((Frame(message, frames=self._since(seq)),), is_live=False)
         return self._resumes[seq]
 
@@ -312,19 +311,21 @@ class Feed:
         self._ring_bytes -= len(frame.raw or b"")
         self._waiting.add(frame)
 
-    def _redact(self, event: dict[str, Any]) -> None:
+    def _redact(self, event: Event) -> None:
         """Retracted is gone (PROTOCOL section 3): what was told of that post is swapped for the retraction."""
         retracts = event["type"] in RETRACTIONS
         if not retracts and event["type"] != STORY_DELETED:
             return
-        current = event.get("post")
+        current = event["post"] if "post" in event else None  # noqa: SIM401 # mypy: `get` of a union gives an object
         post_id = post_id_of(event)
         for frame in (*self._ring, *self._waiting):
-            message = frame.message
-            if message["seq"] >= event["seq"] and message["epoch"] == event["epoch"]:
+            older = frame.event
+            if older["seq"] >= event["seq"] and older["epoch"] == event["epoch"]:
                 continue  # restored since
             if not retracts:
-                frame.redact({**event, "seq": message["seq"], "at": message["at"]})
-            elif post_id_of(message) == post_id:
-                frame.redact(redacted(message, current))
+                again = event.copy()
+                again["seq"], again["at"] = older["seq"], older["at"]
+                frame.redact(again)
+            elif post_id_of(older) == post_id:
+                frame.redact(redacted(older, current))
         self._ring_bytes = sum(len(frame.raw or b"") for frame in self._ring)

@@ -7,8 +7,9 @@ redaction swaps the message in place, so a batch that waits for a slow reader ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from ..newsroom.events import Event, Message
 from ..newsroom.times import stored_ms
 
 Form = TypeVar("Form", str, bytes)
@@ -23,7 +24,7 @@ class Frame:
 
     __slots__ = ("__weakref__", "_at_ms", "_forms", "frames", "message", "raw", "written_ms")
 
-    def __init__(self, message: dict[str, Any], raw: bytes | None = None, frames: tuple[Frame, ...] = ()) -> None:
+    def __init__(self, message: Message, raw: bytes | None = None, frames: tuple[Frame, ...] = ()) -> None:
         self.message = message
         self.raw = raw
         self.frames = frames
@@ -33,15 +34,18 @@ class Frame:
 
     @property
     def type(self) -> str:
-        type_: str = self.message["type"]
-        return type_
+        return self.message["type"]
+
+    @property
+    def event(self) -> Event:
+        """The message of a frame that a ring holds."""
+        return cast(Event, self.message)
 
     @property
     def at_ms(self) -> int:
         """When an event happened, by the store's word; 0 for messages that are not events."""
         if self._at_ms < 0:
-            at = self.message.get("at")
-            self._at_ms = stored_ms(at) if at else 0
+            self._at_ms = stored_ms(self.message["at"]) if "at" in self.message else 0
         return self._at_ms
 
     def form(self, encode: Callable[[Frame], Form]) -> Form:
@@ -51,7 +55,7 @@ class Frame:
             form = self._forms[encode] = encode(self)
         return form
 
-    def redact(self, message: dict[str, Any]) -> None:
+    def redact(self, message: Message) -> None:
         """Say this instead from now on."""
         self.message = message
         self.raw = None

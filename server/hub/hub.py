@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..newsroom.events import BEAT, READERS
 from ..newsroom.times import format_time
 from . import notices
 from .counts import Counts
@@ -22,7 +23,7 @@ from .sample import Figures, Latencies, Quantiles, StoryFigures
 from .state import StoryState
 from .tally import Tally
 
-_SPARED = frozenset({"beat", "readers"})  # late ones say nothing
+_SPARED = frozenset({BEAT, READERS})  # late ones say nothing
 ASIDE_MS = 3000  # so long a reader count waits for an event to leave with
 HOLD_MS = 10  # under load, the events of so long leave as one write
 _SHOWN_EVERY_MS = 10_000

@@ -5,6 +5,7 @@ Pure. Times are milliseconds since 1970 and leave as RFC 3339.
 
 from __future__ import annotations
 
+from ..newsroom.events import BEAT, BYE, HELLO, LIVE, READERS, STALE
 from ..newsroom.times import format_time
 from .frame import Frame
 
@@ -13,7 +14,7 @@ def hello(server_time_ms: int, readers: int, sample: float, stale_since_ms: int 
     """`sample`: the share of readers that report painting."""
     return Frame(
         {
-            "type": "hello",
+            "type": HELLO,
             "server_time": format_time(server_time_ms),
             "readers": readers,
             "sample": sample,
@@ -23,20 +24,20 @@ def hello(server_time_ms: int, readers: int, sample: float, stale_since_ms: int 
 
 
 def beat(seq: int, server_time_ms: int) -> Frame:
-    return Frame({"type": "beat", "seq": seq, "server_time": format_time(server_time_ms)})
+    return Frame({"type": BEAT, "seq": seq, "server_time": format_time(server_time_ms)})
 
 
 def readers(count: int) -> Frame:
-    return Frame({"type": "readers", "count": count})
+    return Frame({"type": READERS, "count": count})
 
 
 def stale(since_ms: int) -> Frame:
-    return Frame({"type": "stale", "since": format_time(since_ms)})
+    return Frame({"type": STALE, "since": format_time(since_ms)})
 
 
 def live() -> Frame:
-    return Frame({"type": "live"})
+    return Frame({"type": LIVE})
 
 
 def bye(retry_ms: int) -> Frame:
-    return Frame({"type": "bye", "retry_ms": retry_ms})
+    return Frame({"type": BYE, "retry_ms": retry_ms})

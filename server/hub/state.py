@@ -7,11 +7,9 @@ or all listed posts are held. Post dictionaries are shared with events and never
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
-from ..newsroom.events import POST_DELETED
+from ..newsroom.events import POST_DELETED, SNAPSHOT, Event, Snapshot, View
 from ..newsroom.public import key_event
 
 
@@ -28,10 +26,10 @@ class StoryState:
         self,
         epoch: str,
         seq: int,
-        story: dict[str, Any],
-        posts: list[dict[str, Any]],
-        pinned: dict[str, Any] | None,
-        key_events: list[dict[str, Any]],
+        story: View,
+        posts: list[View],
+        pinned: View | None,
+        key_events: list[View],
         keep: int = 100,
     ) -> None:
         self.epoch = epoch
@@ -57,13 +55,14 @@ class StoryState:
         """Deletions left fewer posts than a snapshot shows, while the store has more: read it again."""
         return len(self.posts) < backlog and not self.complete
 
-    def apply(self, event: dict[str, Any]) -> None:
+    def apply(self, event: Event) -> None:
         """Fold one event in; it must be the next seq of the same epoch (ValueError)."""
         if event["epoch"] != self.epoch or event["seq"] != self.seq + 1:
             raise ValueError(f"{event['epoch']}:{event['seq']} does not follow {self.epoch}:{self.seq}")
         self.seq += 1
-        post = event.get("post")
-        if post is not None:
+        post: View | None = None
+        if "post" in event:
+            post = event["post"]
             # has_more as it was before this event: the totals of the event count the new post already.
             was_complete = self.complete
             self.story = {**self.story, **event["story"]}
@@ -72,16 +71,16 @@ class StoryState:
             self.story = {**self.story, **event["story"]}
             self._remove(event["post_id"])
         else:
-            self.story = event["story"]
+            self.story, post = event["story"], event.get("pinned")
         if self.deleted:
             self.posts, self.key_events, self.pinned = [], [], None
             self._ids.clear()
         else:
-            self._pin(post or event.get("pinned"))
+            self._pin(post)
 
-    def snapshot(self, backlog: int, max_bytes: int) -> dict[str, Any]:
+    def snapshot(self, backlog: int, max_bytes: int) -> Snapshot:
         """The message `snapshot`: the newest posts, at most `backlog` and `max_bytes` encoded, but at least one."""
-        shown: list[dict[str, Any]] = []
+        shown: list[View] = []
         room = max_bytes
         for post in self.posts[:backlog]:
             room -= len(orjson.dumps(post))
@@ -89,7 +88,7 @@ class StoryState:
                 break
             shown.append(post)
         return {
-            "type": "snapshot",
+            "type": SNAPSHOT,
             "epoch": self.epoch,
             "seq": self.seq,
             "story": self.story,
@@ -99,7 +98,7 @@ class StoryState:
             "key_events": list(self.key_events),  # the state goes on, the snapshot stays
         }
 
-    def _put(self, post: dict[str, Any], was_complete: bool) -> None:
+    def _put(self, post: View, was_complete: bool) -> None:
         posts = self.posts
         at = self._find(post["id"])
         if at is not None:
@@ -139,7 +138,7 @@ class StoryState:
     def _forget_key(self, post_id: str) -> None:
         self.key_events[:] = [line for line in self.key_events if line["id"] != post_id]
 
-    def _pin(self, post: dict[str, Any] | None) -> None:
+    def _pin(self, post: View | None) -> None:
         """`post`: the one this event carries, if any."""
         pinned_id = self.story["pinned_post_id"]
         if pinned_id is None:
@@ -151,7 +150,7 @@ class StoryState:
             self.pinned = next((other for other in self.posts if other["id"] == pinned_id), None)
 
 
-def _place(entries: list[dict[str, Any]], new: dict[str, Any]) -> int:
+def _place(entries: list[View], new: View) -> int:
     """Where `new` belongs, newest first. Sort times are unique and of one width, so text order is time order."""
     # Live posts are newest nearly always: the first comparison answers.
     for n, entry in enumerate(entries):

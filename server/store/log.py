@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..newsroom.errors import NotFoundError, StoreError
+from ..newsroom.events import Event
 from .calls import Calls
 from .explanations import Explanations
 from .keys import Keys
@@ -31,7 +32,7 @@ class Log:
         self._explanations = explanations
         self._ring_events = ring_events
 
-    async def events(self, slug: str, epoch: str, after: int) -> list[dict[str, Any]] | None:
+    async def events(self, slug: str, epoch: str, after: int) -> list[Event] | None:
         """The events after a position, to the log's top, retracted texts replaced by their retraction.
 
         None when they cannot be proved complete: another epoch, a trimmed log, a barrier between, too many, or a
@@ -43,12 +44,12 @@ class Log:
         events = [event for event in read.values() if event is not None]
         return events if len(events) == len(read) else None
 
-    async def recent(self, slug: str, epoch: str, upto: int) -> list[dict[str, Any]]:
+    async def recent(self, slug: str, epoch: str, upto: int) -> list[Event]:
         """The events that end at seq `upto`, as far back as the log and `ring_events` reach without a hole."""
         after = max(0, upto - self._ring_events)
         # The log grows while we look.
         read = await self._entries(slug, epoch, after, 2 * self._ring_events) or {}
-        events: list[dict[str, Any]] = []
+        events: list[Event] = []
         for seq in range(upto, after, -1):
             event = read.get(seq)
             if event is None:
@@ -92,7 +93,7 @@ class Log:
                 return answer
         raise StoreError(f"{self._server.place} loses its data again and again; see its log")
 
-    async def _entries(self, slug: str, epoch: str, after: int, most: int) -> dict[int, dict[str, Any] | None] | None:
+    async def _entries(self, slug: str, epoch: str, after: int, most: int) -> dict[int, Event | None] | None:
         """The log after a seq; an entry that no reader can be told of (a barrier, a lost text) is None.
 
         None: another epoch, a seq ahead of the store, or more than `most` entries.
@@ -102,7 +103,7 @@ class Log:
             return None
         texts = {name.decode(): text for name, text in pairs(answer[4])}
         posts = {id.decode(): post for id, post in pairs(answer[5])}
-        read: dict[int, dict[str, Any] | None] = {}
+        read: dict[int, Event | None] = {}
         for entry_id, fields in answer[3]:
             entry = {name.decode(): value for name, value in pairs(fields)}
             seq = int(entry_id.partition(b"-")[0])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..hub.state import StoryState
 from ..newsroom.errors import GoneError, NotFoundError
+from ..newsroom.events import POST_DELETED
 from ..newsroom.model import Post
 from ..newsroom.public import key_event, public_post, story_view
 from ..newsroom.times import parse_time
@@ -105,7 +106,7 @@ class Reads:
 
     async def deleted(self, slug: str, events: int = 1000) -> list[Post]:
         """Tombstones of the posts that were deleted in the last `events`, last one first."""
-        posts = await self._calls.read("deleted", slug, events=events)
+        posts = await self._calls.read("deleted", slug, events=events, type=POST_DELETED)
         return [post for post in (post_of(slug, one) for one in posts) if post.status == "deleted"]
 
     async def _story_or_none(self, slug: str) -> StoredStory | None:

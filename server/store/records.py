@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import orjson
 
 from ..newsroom.errors import ConflictError, GoneError, NotFoundError, StoreError, VersionError
-from ..newsroom.events import POST_DELETED, RESET, redacted
+from ..newsroom.events import POST_DELETED, RESET, Event, is_of_post, redacted
 from ..newsroom.model import Change, Post, Story, Totals
 from ..newsroom.public import is_listed, public_post, story_view
 from ..newsroom.times import parse_time
@@ -212,7 +212,7 @@ def import_arguments(
 
 def event_of(
     slug: str, epoch: str, seq: int, entry: dict[str, bytes], texts: dict[str, bytes], posts: dict[str, bytes]
-) -> dict[str, Any] | None:
+) -> Event | None:
     """A log entry as the event it was, or as it may still be told; None where that cannot be."""
     kind = entry["type"].decode()
     if kind == RESET:
@@ -220,21 +220,17 @@ def event_of(
     event: dict[str, Any] = {"type": kind, "epoch": epoch, "seq": seq, "at": entry["at"].decode()}
     story = orjson.loads(entry["story"])
     if "id" not in entry:
-        return {**event, "story": story}
+        return cast(Event, {**event, "story": story})
     id = entry["id"].decode()
     if kind == POST_DELETED:
-        return {**event, "post_id": id, "story": story}
+        return cast(Event, {**event, "post_id": id, "story": story})
     now = post_of(slug, posts[id])
     text = texts[f"{id}:{entry['version'].decode()}"]
-    if kind.startswith("post."):
-        post = public_post(slug, post_of(slug, text)) if text else {"id": id}
-        event = {**event, "post": post, "story": story}
-    else:
-        post = public_post(slug, post_of(slug, text)) if text else {"id": id}
-        event = {**event, "story": story, "pinned": post}
+    post = public_post(slug, post_of(slug, text)) if text else {"id": id}
+    event |= {"post": post, "story": story} if is_of_post(kind) else {"story": story, "pinned": post}
     if now.status == "published":
-        return event if text else None
-    return redacted(event, public_post(slug, now) if now.status == "withdrawn" else None)
+        return cast(Event, event) if text else None
+    return redacted(cast(Event, event), public_post(slug, now) if now.status == "withdrawn" else None)
 
 
 def pairs(flat: list[Any]) -> list[tuple[Any, Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 import orjson
 
@@ -16,6 +15,7 @@ from ..hub.feed import Feed
 from ..hub.hub import Hub
 from ..hub.state import StoryState
 from ..newsroom.errors import NotFoundError, StoppressError
+from ..newsroom.events import Event
 from ..single_flight import SingleFlight
 from ..tasks import Backoff
 from .store import Store, StoryGoneError, UnreadableError
@@ -98,13 +98,13 @@ class Repairs:
         else:
             feed.replace(state)
 
-    def _catch_up(self, slug: str, feed: Feed, events: list[dict[str, Any]]) -> None:
+    def _catch_up(self, slug: str, feed: Feed, events: list[Event]) -> None:
         for event in events:
             if not self.fold(slug, feed, event, orjson.dumps(event)):  # replaced meanwhile
                 self._again.add(slug)
                 return
 
-    def fold(self, slug: str, feed: Feed, event: dict[str, Any], payload: bytes) -> bool:
+    def fold(self, slug: str, feed: Feed, event: Event, payload: bytes) -> bool:
         """Take the event in; False = something else must be done: a hole, another epoch, or a fold that broke."""
         try:
             feed.apply(event, payload)

@@ -14,11 +14,12 @@ from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.reader import Reader
+from ..newsroom.events import BEAT, BYE, READERS
 from ..wire.native import CloseCode
 from .connection import GONE, Connections, HandedConnection, State
 from .pump import Pump
 
-_SPARED = frozenset({"beat", "readers"})  # late ones say nothing
+_SPARED = frozenset({BEAT, READERS})  # late ones say nothing
 
 
 class HandedReader(HandedConnection, Reader):
@@ -86,12 +87,12 @@ class HandedReader(HandedConnection, Reader):
         self.wake()  # events go before notices
         if self.is_ready:
             self._say(notice)
-        elif notice.type not in _SPARED and (self._held is None or self._held.type != "bye"):
+        elif notice.type not in _SPARED and (self._held is None or self._held.type != BYE):
             self._held = notice
 
     def _say(self, notice: Frame) -> None:
         self.write(notice.form(self.encode))
-        if notice.type == "bye":
+        if notice.type == BYE:
             self.close(CloseCode.RESTART)
 
     def close(self, code: CloseCode) -> None:

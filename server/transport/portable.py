@@ -15,9 +15,10 @@ from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
 from ..hub.hub import Hub
 from ..hub.reader import Reader
+from ..newsroom.events import BYE, LIVE, STALE
 from ..wire.native import CloseCode
 
-_SLOTS = {"stale": "link", "live": "link"}  # either makes the other obsolete
+_SLOTS = {STALE: "link", LIVE: "link"}  # either makes the other obsolete
 
 
 class PortableReader(Reader):
@@ -80,7 +81,7 @@ class PortableReader(Reader):
                 slot, notice = next(iter(self._notices.items()))
                 del self._notices[slot]
                 await self.say(notice)
-                if notice.type == "bye":
+                if notice.type == BYE:
                     return CloseCode.RESTART
                 continue  # an event that came meanwhile goes first
             self.busy_since = 0

@@ -26,7 +26,7 @@ from ..hub.hub import Hub
 from ..hub.notices import live, stale
 from ..hub.position import Position
 from ..newsroom.errors import StoppressError
-from ..newsroom.events import STORY_DELETED
+from ..newsroom.events import BEAT, STORY_DELETED
 from ..newsroom.fields import SLUG
 from ..newsroom.times import format_time
 from ..store.relay import Relay
@@ -97,7 +97,7 @@ class AllStories:
                 told_stale = self._hub.stale_since
                 messages.append(encode(live() if told_stale is None else stale(told_stale)))
             if not messages and now - spoke >= self._beat_s:
-                messages.append(orjson.dumps({"type": "beat", "server_time": format_time(now_ms())}))
+                messages.append(orjson.dumps({"type": BEAT, "server_time": format_time(now_ms())}))
             for message in messages:
                 async with asyncio.timeout(SEND_S):
                     await socket.send_text(message.decode())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import orjson
@@ -22,6 +22,7 @@ from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.position import Position
 from ..newsroom.errors import GoneError, InvalidError, NotFoundError, StoppressError, TryAgainError
+from ..newsroom.events import SNAPSHOT, Snapshot, View
 from ..newsroom.fields import POST_ID, SLUG
 from ..newsroom.public import in_order, public_post, story_url, story_view
 from ..settings import Settings
@@ -50,18 +51,26 @@ class Shown:
 
     epoch: str
     seq: int
-    story: dict[str, Any]
-    posts: list[dict[str, Any]]
+    story: View
+    posts: list[View]
     has_more: bool
-    pinned: dict[str, Any] | None
-    key_events: list[dict[str, Any]]
+    pinned: View | None
+    key_events: list[View]
     # Where newer posts are, as the query of their page; None = nothing is newer than these.
     newer: dict[str, str] | None = None
 
-    def message(self) -> dict[str, Any]:
+    def message(self) -> Snapshot:
         """As the snapshot (PROTOCOL, section 3)."""
-        fields = ("epoch", "seq", "story", "posts", "has_more", "pinned", "key_events")
-        return {"type": "snapshot", **{name: getattr(self, name) for name in fields}}
+        return {
+            "type": SNAPSHOT,
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "story": self.story,
+            "posts": self.posts,
+            "has_more": self.has_more,
+            "pinned": self.pinned,
+            "key_events": self.key_events,
+        }
 
 
 class Pages:
@@ -150,12 +159,19 @@ class Pages:
     async def _stretch(self, slug: str, before: str, limit: int) -> Shown:
         """The newest posts, or those older than `before`."""
         feed = await self._feed(slug)
-        told = feed.snapshot().frames[0].message
+        snapshot = cast(Snapshot, feed.snapshot().frames[0].message)
         if limit < self._settings.backlog:
-            told = feed.state.snapshot(limit, self._settings.snapshot_bytes)
-        held = {name: told[name] for name in ("epoch", "seq", "story", "posts", "has_more", "pinned")}
-        # The hub goes on folding events into its list of key events while a thread renders this one.
-        shown = Shown(**held, key_events=list(told["key_events"]))
+            snapshot = feed.state.snapshot(limit, self._settings.snapshot_bytes)
+        shown = Shown(
+            snapshot["epoch"],
+            snapshot["seq"],
+            snapshot["story"],
+            snapshot["posts"],
+            snapshot["has_more"],
+            snapshot["pinned"],
+            # The hub goes on folding events into its list of key events while a thread renders this one.
+            list(snapshot["key_events"]),
+        )
         if before or (limit > self._settings.backlog and shown.has_more):
             # Read after the position was taken: what is newer than it will come by the stream once more, and lose.
             if before and not POST_ID.fullmatch(before):

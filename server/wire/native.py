@@ -10,6 +10,7 @@ from enum import IntEnum
 import orjson
 
 from ..hub.frame import Frame
+from ..newsroom.events import RESUMED
 
 SUBPROTOCOL = "stoppress.v1"
 
@@ -51,7 +52,7 @@ def encode(frame: Frame) -> bytes:
     """One message as JSON. Call it as `frame.form(encode)`, so that it runs once for all readers."""
     if frame.raw is not None:
         return frame.raw
-    if frame.type == "resumed":
+    if frame.type == RESUMED:
         # The events are joined as they are: no resume parses or encodes one again.
         events = b",".join([event.form(encode) for event in frame.frames])
         return b'%b,"events":[%b]}' % (orjson.dumps(frame.message)[:-1], events)

@@ -7,6 +7,7 @@ Every block has data: some clients (httpx-sse 0.4) take one that only says `retr
 from __future__ import annotations
 
 from ..hub.frame import Frame
+from ..newsroom.events import BYE
 from . import native
 
 HEADERS = {
@@ -33,7 +34,7 @@ def encode(frame: Frame) -> bytes:
     position = f"{message['epoch']}:{message['seq']}" if "epoch" in message else ""
     block = event(frame.type, frame.form(native.encode), position)
     # A browser's own EventSource comes back by this; it knows no `retry_ms`.
-    return _retry(message["retry_ms"]) + block if frame.type == "bye" else block
+    return _retry(message["retry_ms"]) + block if message["type"] == BYE else block
 
 
 LAST_CHUNK = b"0\r\n\r\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoppress.newsroom.events import EVENTS, RESET, read_event
+from stoppress.newsroom.events import EVENTS, POST_EVENTS, RESET, SNAPSHOT, is_event, is_of_post, post_id_of, read_event
 
 TOTALS = {"post_count": 1, "listed_count": 1, "pinned_post_id": None}
 AT = {"epoch": "e", "seq": 7, "at": "2026-11-22T18:00:00.000Z"}
@@ -62,6 +62,19 @@ def test_an_event_that_lacks_anything_it_must_say_is_refused(type: str) -> None:
     whole = event(type)
     for name in whole:
         assert read_event(orjson.dumps({key: value for key, value in whole.items() if key != name})) is None
+
+
+def test_what_takes_a_seq_is_known_by_its_type_in_a_later_version_too() -> None:
+    assert all(map(is_event, [*EVENTS, "post.liked", "story.split"]))
+    assert not any(map(is_event, [RESET, SNAPSHOT, "hello", "poster.shown", "story"]))
+    assert {type for type in EVENTS if is_of_post(type)} == POST_EVENTS | {"post.deleted"}
+
+
+def test_whose_text_an_event_carries_or_ends() -> None:
+    told = {type: post_id_of(event(type)) for type in EVENTS}
+    assert told == {type: "p" if type.startswith("post.") else None for type in EVENTS}
+    assert post_id_of({**event("story.updated"), "pinned": POST}) == "p"
+    assert post_id_of({**event("story.updated"), "pinned": None}) is None
 
 
 @given(st.binary(max_size=40))
