@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..newsroom.events import BEAT, READERS
 from ..newsroom.times import format_time
 from . import notices
 from .counts import Counts
@@ -23,7 +22,6 @@ from .sample import Figures, Latencies, Quantiles, StoryFigures
 from .state import StoryState
 from .tally import Tally
 
-_SPARED = frozenset({BEAT, READERS})  # late ones say nothing
 ASIDE_MS = 3000  # so long a reader count waits for an event to leave with
 HOLD_MS = 10  # under load, the events of so long leave as one write
 _SHOWN_EVERY_MS = 10_000
@@ -183,7 +181,7 @@ class Hub:
         done = 0
         for feed in feeds:
             for reader in tuple(feed.readers):
-                if reader not in feed.readers or (reader.busy_since and notice.type in _SPARED):
+                if reader not in feed.readers or (reader.busy_since and notice.type in notices.SPARED):
                     continue
                 reader.note(notice)
                 done += 1

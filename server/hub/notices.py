@@ -9,6 +9,8 @@ from ..newsroom.events import BEAT, BYE, HELLO, LIVE, READERS, STALE
 from ..newsroom.times import format_time
 from .frame import Frame
 
+SPARED = frozenset({BEAT, READERS})  # not said to who is behind: late ones say nothing
+
 
 def hello(server_time_ms: int, readers: int, sample: float, stale_since_ms: int | None) -> Frame:
     """`sample`: the share of readers that report painting."""

@@ -13,13 +13,12 @@ from collections.abc import Callable
 from ..clock import now_ms
 from ..hub.feed import Feed
 from ..hub.frame import Batch, Frame
+from ..hub.notices import SPARED
 from ..hub.reader import Reader
-from ..newsroom.events import BEAT, BYE, READERS
+from ..newsroom.events import BYE
 from ..wire.native import CloseCode
 from .connection import GONE, Connections, HandedConnection, State
 from .pump import Pump
-
-_SPARED = frozenset({BEAT, READERS})  # late ones say nothing
 
 
 class HandedReader(HandedConnection, Reader):
@@ -87,7 +86,7 @@ class HandedReader(HandedConnection, Reader):
         self.wake()  # events go before notices
         if self.is_ready:
             self._say(notice)
-        elif notice.type not in _SPARED and (self._held is None or self._held.type != BYE):
+        elif notice.type not in SPARED and (self._held is None or self._held.type != BYE):
             self._held = notice
 
     def _say(self, notice: Frame) -> None:

@@ -27,7 +27,7 @@ FULL = sample(
 )
 
 
-def told(path: str = "", value: Any = None, *, without: bool = False) -> bytes:
+def altered(path: str = "", value: Any = None, *, without: bool = False) -> bytes:
     """FULL as JSON, with another value at the path, or without it."""
     whole = at = copy.deepcopy(orjson.loads(msgspec.json.encode(FULL)))
     *steps, last = (int(step) if step.isdigit() else step for step in path.split("."))
@@ -42,7 +42,7 @@ def told(path: str = "", value: Any = None, *, without: bool = False) -> bytes:
 
 def test_what_one_worker_tells_another_reads() -> None:
     assert read_sample(msgspec.json.encode(FULL)) == FULL
-    assert orjson.loads(told())["sample"]["readers"] == 0  # the name that supervisors and earlier releases read
+    assert orjson.loads(altered())["sample"]["readers"] == 0  # the name that supervisors and earlier releases read
 
 
 def test_two_words_need_no_sample() -> None:
@@ -52,11 +52,11 @@ def test_two_words_need_no_sample() -> None:
 
 
 def test_a_newer_release_s_sample_is_read_and_an_earlier_one_s_counts_are_0() -> None:
-    newer = orjson.loads(told())
+    newer = orjson.loads(altered())
     for part in (newer, newer["sample"], newer["sample"]["stories"]["flood"], newer["counts"], newer["incidents"][0]):
         part["frost"] = {"of": ["another", "release"]}
     assert read_sample(orjson.dumps(newer)) == FULL
-    earlier = read_sample(told("counts.wrong_tokens", without=True))
+    earlier = read_sample(altered("counts.wrong_tokens", without=True))
     assert isinstance(earlier, Sample)
     assert earlier.counts.wrong_tokens == 0
 
@@ -69,7 +69,7 @@ def test_what_is_no_sample_at_all(data: bytes) -> None:
 def test_a_deep_well_is_no_way_to_make_a_worker_deaf() -> None:
     """In a field that nobody reads, too: who skips it must go down all the same."""
     well = b"[" * 100_000
-    for data in (well, b'{"worker":"x","well":' + well, told()[:-1] + b',"well":' + well):
+    for data in (well, b'{"worker":"x","well":' + well, altered()[:-1] + b',"well":' + well):
         assert read_sample(data) is None
 
 
@@ -91,25 +91,25 @@ MOMENTS = ("sample.at", "sample.stale_since", "unknown.w9.last_heard")
 @pytest.mark.parametrize("path", NUMBERS)
 @pytest.mark.parametrize("value", [-1, 1.0, 1.5, True, "1", None, [], 2**63, 2**50 + 1])
 def test_a_number_that_is_none(path: str, value: Any) -> None:
-    assert read_sample(told(path, value)) is None
+    assert read_sample(altered(path, value)) is None
 
 
 @pytest.mark.parametrize("path", RATES)
 @pytest.mark.parametrize("value", [-1, True, "1", None, {}, 1e300])
 def test_a_rate_that_is_none(path: str, value: Any) -> None:
-    assert read_sample(told(path, value)) is None
+    assert read_sample(altered(path, value)) is None
 
 
 @pytest.mark.parametrize("path", TEXTS)
 @pytest.mark.parametrize("value", [7, None, [], "x" * 2_001])
 def test_a_text_that_is_none(path: str, value: Any) -> None:
-    assert read_sample(told(path, value)) is None
+    assert read_sample(altered(path, value)) is None
 
 
 @pytest.mark.parametrize("path", MOMENTS)
 @pytest.mark.parametrize("value", ["", "now", AT + "\n", AT[:-1], AT.replace("2", "٢"), 7])
 def test_a_time_that_is_none(path: str, value: Any) -> None:
-    assert read_sample(told(path, value)) is None
+    assert read_sample(altered(path, value)) is None
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_a_time_that_is_none(path: str, value: Any) -> None:
     ],
 )  # fmt: skip
 def test_a_shape_that_is_none(path: str, value: Any) -> None:
-    assert read_sample(told(path, value)) is None
+    assert read_sample(altered(path, value)) is None
 
 
 @pytest.mark.parametrize("name", [*Sample.__struct_fields__])
 def test_nothing_may_be_missing(name: str) -> None:
-    assert read_sample(told({"figures": "sample"}.get(name, name), without=True)) is None
+    assert read_sample(altered({"figures": "sample"}.get(name, name), without=True)) is None
 
 
 def test_half_a_character_is_no_text() -> None:
     """It could not be encoded again, for `/stats`."""
-    assert read_sample(told().replace(b"3 readers", rb"\ud800 readers")) is None
+    assert read_sample(altered().replace(b"3 readers", rb"\ud800 readers")) is None
