@@ -139,7 +139,8 @@ def json_feed(shown: Shown, base: str) -> dict[str, Any]:
         "items": [_item(post, story, base) for post in shown.posts],
         "_stoppress": {"position": f"{shown.epoch}:{shown.seq}", "status": story["status"]},
     }
-    return {name: held for name, held in feed.items() if held not in ("", [])}
+    # "items" is an array always, one of a story without posts too.
+    return {name: held for name, held in feed.items() if name == "items" or held not in ("", [])}
 
 
 def _item(post: dict[str, Any], story: dict[str, Any], base: str) -> dict[str, Any]:
