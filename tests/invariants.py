@@ -81,13 +81,14 @@ def _text(held: dict[bytes, bytes]) -> dict[str, str]:
 
 
 async def everything(client: Redis, prefix: str) -> dict[str, Any]:
-    """Every key of the stories: equal before and after means that nothing was written."""
+    """Every key of the stories, and their index: equal before and after means that nothing was written."""
     names = sorted([name.decode() async for name in client.scan_iter(match=f"{prefix}:{{*}}:*", count=1000)])
+    names += [f"{prefix}:stories"] * await client.exists(f"{prefix}:stories")
     pipe = client.pipeline(transaction=False)
     for name in names:
         pipe.type(name)
     kinds = await pipe.execute()
     for name, kind in zip(names, kinds, strict=True):
-        read = {b"hash": pipe.hgetall, b"string": pipe.get, b"stream": pipe.xrange}.get(kind)
+        read = {b"set": pipe.smembers, b"hash": pipe.hgetall, b"string": pipe.get, b"stream": pipe.xrange}.get(kind)
         read(name) if read else pipe.zrange(name, 0, -1, withscores=True)
     return dict(zip(names, await pipe.execute(), strict=True))

@@ -78,8 +78,7 @@ class Changes:
         TryAgainError (with `key`) when the link broke and nobody knows; StoreError when nothing was done.
         """
         given, key = key, key or secrets.token_urlsafe(16)
-        if change.story and not change.story_was:
-            await self._index.add(slug)
+        is_indexed = False
         story_was = msgspec.json.encode(change.story_was) if change.story_was else b""
         if change.post and is_listed(change.post):
             # The order is kept in milliseconds; a change keeps its own copy, because a tie moves it.
@@ -87,6 +86,7 @@ class Changes:
         for _ in range(ROUNDS):
             arguments = self._common(slug) | commit_arguments(slug, change, story_was)
             arguments |= {"by": author(by, change.at), "fingerprint": fingerprint, "keep_s": KEEP_ANSWERS_S}
+            arguments["indexed"] = int(is_indexed)
             answer = await self._calls.write("commit", slug, arguments, key)
             word = answer[0]
             if word == b"ok":
@@ -106,7 +106,9 @@ class Changes:
                     raise GoneError(f"post {post.id} was deleted; an id never returns: choose another")
                 same = Committed(epoch.decode(), int(seq), post, True, totals_of(slug, totals))
                 return await self.settle(slug, given, fingerprint, same)
-            if word == b"tie":
+            if word == b"unindexed":
+                is_indexed = await self._index.add(slug)
+            elif word == b"tie":
                 assert change.post
                 change.post.sort_time = kept_time(int(answer[1]), "sort_time")
             elif word == b"stale" and story_of(slug, answer[1]) == change.story_was:
@@ -161,18 +163,19 @@ class Changes:
         skipped; with another, ConflictError.
         """
         posts = [msgspec.structs.replace(post) for post in posts]
-        if story:
-            await self._index.add(slug)
+        is_indexed = False
         for _ in range(ROUNDS):
             arguments = self._common(slug) | import_arguments(story, totals, posts, created, last)
-            arguments |= {"at": (at := format_time(self._clock())), "by": author(by, at)}
+            arguments |= {"at": (at := format_time(self._clock())), "by": author(by, at), "indexed": int(is_indexed)}
             # Repeatable as it stands: a second run of the same batch finds its posts stored.
             answer = await self._calls.write("import", slug, arguments)
             word = answer[0]
             if word == b"ok":
                 note_unwoken(slug, answer[5])
                 return int(answer[3]), int(answer[4])
-            if word == b"ties":
+            if word == b"unindexed":
+                is_indexed = await self._index.add(slug)
+            elif word == b"ties":
                 for index, free in pairs(answer[1]):
                     posts[int(index)].sort_time = kept_time(int(free), "sort_time")
             elif word == b"lost":

@@ -1,9 +1,9 @@
 -- One editorial change, all of it or nothing: replay check, expectations, seq, log, key, post, counters, pin, publish.
 -- Arguments: durable, fresh (epoch for a new story), type, at, modified, published, listed, [pin, pinned_version,
 -- pinned (public JSON)], unpin_if, erase, by (JSON: who and when), [id, expect, version, post, public, status, sort,
--- marked, created], [story, story_was, story_status], head (public story without totals, ending in a comma), log_events, channel,
--- fingerprint, keep_s. KEYS[9]: the idempotency key. Answers ok, epoch, seq, totals, why nobody was woken ('' = all
--- were).
+-- marked, created], [story, story_was, story_status], head (public story without totals, ending in a comma), indexed
+-- (1: a new story has its entry in the index), log_events, channel, fingerprint, keep_s. KEYS[9]: the idempotency key.
+-- Answers ok, epoch, seq, totals, why nobody was woken ('' = all were).
 local refused = unable(may_write)
 if refused then return refused end
 if redis.call('EXISTS', ANSWER) == 1 then return {'replay'} end
@@ -75,6 +75,8 @@ if A.pinned and not A.id then
 end
 local first = {A.fingerprint, meta.epoch, meta.seq, '{' .. counts .. '}', A.id or '', A.version or '', A.story or ''}
 first = table.concat(first, '\n')
+
+if creating and A.indexed ~= '1' then return {'unindexed'} end -- all else is well: put the entry, then come back
 
 -- Nothing above this line writes (a log of no story aside); nothing below it can refuse.
 if creating then redis.call('DEL', LOG) end

@@ -1,8 +1,9 @@
 -- A batch of posts, all or nothing, without an event each: one barrier in the log, at which hubs read anew.
 -- Arguments: durable, fresh, at, by (JSON: who and when), log_events, channel, last, [doc, status (story to make if
--- there is none)], version, date_modified, pinned (taken over if later, or free), posts (how many), and for post N:
--- idN, versionN, jsonN, statusN, sortN, markedN, createdN. Answers ok, epoch, seq, added, skipped; or ties (index, free ms, …), or other
--- (id). Every batch is a barrier, so equal positions always mean equal states; only the last one wakes the hubs.
+-- there is none)], indexed (as in commit.lua), version, date_modified, pinned (taken over if later, or free), posts (how
+-- many), and for post N: idN, versionN, jsonN, statusN, sortN, markedN, createdN. Answers ok, epoch, seq, added, skipped;
+-- or ties (index, free ms, …), or other (id), or unindexed. Every batch is a barrier, so equal positions always mean
+-- equal states; only the last one wakes the hubs.
 local refused = unable(may_write)
 if refused then return refused end
 local meta
@@ -51,6 +52,8 @@ if A.pinned ~= '' and meta.pinned_post_id == '' and (here[A.pinned] or redis.cal
   changed = true
   meta.pinned_post_id = A.pinned
 end
+
+if creating and A.indexed ~= '1' then return {'unindexed'} end
 
 -- Nothing above this line writes (a log of no story aside); nothing below it can refuse.
 if changed then

@@ -1,6 +1,7 @@
 """Index: the list of all stories. Knows slugs, never what a story holds.
 
-An entry without a story is overlooked, a story without an entry would be: so the entry comes first.
+An entry without a story is overlooked, a story without an entry would be: so the entry comes first, but only when the
+story's script has found nothing that stands in its way (`unindexed`, see `commit.lua`): a no leaves no entry either.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ class Index:
         """In no order."""
         return [slug.decode() for slug in await self._calls.command("SMEMBERS", self._keys.stories)]
 
-    async def add(self, slug: str) -> None:
+    async def add(self, slug: str) -> bool:
+        """True, when the entry is there."""
         await self._calls.command("SADD", self._keys.stories, slug)
+        return True
 
     async def repair(self) -> int:
         """Find stories whose entry was lost; returns how many entries were missing."""

@@ -92,6 +92,7 @@ def steps() -> dict[str, Step]:
         "purge": lambda desk: desk.delete("fire", "c", purge=True, key="k-purge"),
         "pin": lambda desk: desk.pin("fire", "d", key="k-pin"),
         "import": lambda desk: desk.import_("fire", IMPORTED),
+        "import a story": lambda desk: desk.import_("flame", [b'{"story":{"headline":"Flame"}}\n', *IMPORTED]),
         "renew": lambda desk: _renewed(desk.store),
     }
 
