@@ -8,7 +8,7 @@
  */
 
 import { h } from "./render.js";
-import { REVOKED, pause } from "./socket.js";
+import { REVOKED, made, pause } from "./socket.js";
 import { withCommas } from "./times.js";
 
 const KEPT = 120; // samples: two minutes
@@ -26,6 +26,7 @@ const TITLE = document.title;
 let failures = 0;
 let heardAt = 0;
 let openedAt = 0;
+let isUnable = false; // this browser opens no WebSocket
 /** @type {WebSocket | null} */
 let open = null;
 let lastAt = "";
@@ -40,7 +41,11 @@ setInterval(() => {
 }, 500);
 
 function connect() {
-  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`);
+  const socket = made(() => new WebSocket(`${location.origin.replace(/^http/, "ws")}/stats/ws`));
+  if (!socket) {
+    isUnable = true;
+    return tellLine();
+  }
   open = socket;
   openedAt = performance.now();
   socket.onmessage = (event) => {
@@ -72,11 +77,11 @@ function lose(socket) {
 
 function tellLine() {
   const live = heardAt > 0 && performance.now() - heardAt <= SILENT_MS;
-  const known = live || (!heardAt && failures === 0);
-  say($("line"), live ? "Figures are live" : lastAt ? `Figures are of ${clock(lastAt)} UTC; connecting again` : "Connecting…");
+  const known = live || (!heardAt && failures === 0 && !isUnable);
+  say($("line"), isUnable ? "Figures come over a WebSocket, and this browser opens none" : live ? "Figures are live" : lastAt ? `Figures are of ${clock(lastAt)} UTC; connecting again` : "Connecting…");
   $("line").classList.toggle("is-live", live);
   $("numbers").classList.toggle("is-waiting", !live);
-  const words = known ? health.text : "This page lost the server";
+  const words = known ? health.text : isUnable ? "This page cannot ask the server" : "This page lost the server";
   say($("health-words"), words);
   $("health").classList.toggle("is-bad", live && !health.reached);
   $("health").classList.toggle("is-lost", !known);

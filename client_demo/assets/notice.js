@@ -5,7 +5,7 @@
  * Short losses are nobody's business. What lasts is said with its reason until it is over, and only when the page holds
  * and shows what the server has does it say so.
  *
- * @typedef {"" | "open" | "behind" | "lost" | "missing" | "gone" | "refused"} How `behind`: the line is there, what is shown is older
+ * @typedef {"" | "open" | "behind" | "lost" | "missing" | "gone" | "refused" | "unable"} How `behind`: the line is there, what is shown is older
  * @typedef {"" | "unread" | "unshown"} Why the reason of a failure that is not the line's
  */
 
@@ -67,6 +67,7 @@ export class Notice {
   #trouble(isLong) {
     if (this.line === "gone") return "This story has been removed.";
     if (this.line === "refused") return "This page may not follow the story. Reload it to ask again.";
+    if (this.line === "unable") return "This browser cannot follow the story live. Reload the page for the latest.";
     if (this.line === "missing") return "This story is not here any more. Reload the page to look for it.";
     const since = `Last update ${this.lastUpdate()}.`;
     if (this.line === "lost" || this.line === "behind") {

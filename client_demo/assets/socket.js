@@ -33,8 +33,17 @@ export function pause(failures, chance = Math.random()) {
  * @typedef {object} Handlers
  * @property {() => {epoch: string, seq: number} | null} position  where to resume; null asks for a snapshot
  * @property {(message: any) => void} message
- * @property {(line: "open" | "lost" | "missing" | "gone" | "refused") => void} line
+ * @property {(line: "open" | "lost" | "missing" | "gone" | "refused" | "unable") => void} line
  */
+
+/** What the browser makes, or null where it has no such thing, or forbids it (SecurityError). @template T @param {() => T} make */
+export function made(make) {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
+}
 
 export class Line {
   /** @param {string} path the story's path, such as `/live/harbour` @param {number} silenceMs the server speaks more often @param {Handlers} handlers */
@@ -66,7 +75,9 @@ export class Line {
     this.heard = Date.now();
     // Where only SSE came through, it is tried first; and every other time a socket, for that may have changed.
     const overSse = this.failures % 2 === 1 && (this.overEvents || this.failures >= SOCKETS_BEFORE_SSE);
-    overSse ? this.#openEvents() : this.#openSocket();
+    const ways = [() => this.#openSocket(), () => this.#openEvents()];
+    if (overSse) ways.reverse();
+    if (!ways.some((open) => open())) this.end("unable"); // this browser gives neither, now or later
   }
 
   /** What the server said is held and shown: the line is open, and the page not behind. */
@@ -87,7 +98,7 @@ export class Line {
     this.wire?.send?.(JSON.stringify(message));
   }
 
-  /** Stop for good. @param {"missing" | "gone" | "refused"} how */
+  /** Stop for good. @param {"missing" | "gone" | "refused" | "unable"} how */
   end(how) {
     this.done = true;
     clearTimeout(this.timer);
@@ -96,10 +107,12 @@ export class Line {
     this.handlers.line(how);
   }
 
+  /** False where this browser has no such thing; so below. */
   #openSocket() {
     const at = this.handlers.position();
     const query = at ? `?epoch=${encodeURIComponent(at.epoch)}&seq=${at.seq}` : "";
-    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}${this.path}/ws${query}`, "stoppress.v1");
+    const socket = made(() => new WebSocket(`${location.origin.replace(/^http/, "ws")}${this.path}/ws${query}`, "stoppress.v1"));
+    if (!socket) return false;
     const wire = { close: () => socket.close(), send: (/** @type {string} */ text) => socket.readyState === 1 && socket.send(text) };
     this.wire = wire;
     socket.onmessage = (event) => this.wire === wire && this.#hear(event.data);
@@ -108,12 +121,14 @@ export class Line {
       if (comesBack(event.code)) this.#broken();
       else this.end(/** @type {"missing" | "gone" | "refused"} */ (FINAL.get(event.code) ?? "refused"));
     };
+    return true;
   }
 
   #openEvents() {
     const at = this.handlers.position();
     const query = at ? `?last_event_id=${encodeURIComponent(`${at.epoch}:${at.seq}`)}` : "";
-    const source = new EventSource(`${this.path}/events${query}`);
+    const source = made(() => new EventSource(`${this.path}/events${query}`));
+    if (!source) return false;
     const wire = { close: () => source.close() };
     this.wire = wire;
     for (const type of SSE_TYPES) {
@@ -121,6 +136,7 @@ export class Line {
     }
     // The browser would retry by itself, but from the position of the address: this class knows a later one.
     source.onerror = () => this.wire === wire && this.#broken();
+    return true;
   }
 
   /** @param {string} data */
