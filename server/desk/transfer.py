@@ -20,7 +20,7 @@ import orjson
 from ..newsroom.errors import ConflictError, GoneError, InvalidError, NotFoundError, StoreError, TryAgainError
 from ..newsroom.model import Post, Story, Totals
 from ..newsroom.public import is_listed
-from ..newsroom.rules import not_in_the_future
+from ..newsroom.rules import dated_by, not_in_the_future
 from ..newsroom.times import format_time, parse_time
 from .lines import STORY_FIELDS, Checked, Entry, Head, check_file, lines_of, together, wrong
 from .order import place
@@ -121,7 +121,7 @@ async def import_(
     report = ImportReport(len(new), len(entries) - len(new), warnings[:WARNINGS], more, file.ids)
     if dry_run or (held and not new):
         return report
-    await _store_all(store, slug, head, held, new, _newest(entries), by, progress)
+    await _store_all(store, slug, head, held, new, _span(entries), by, progress)
     return report
 
 
@@ -146,10 +146,12 @@ def _past(head: Head | None, entries: list[Entry], at: str) -> None:
         raise together(bad)
 
 
-def _newest(entries: list[Entry]) -> str:
-    """When the youngest of the posts was published or changed; "" = nobody knows. The import itself is no news."""
-    dates = (date for entry in entries for date in (entry.post.date_published, entry.post.date_modified))
-    return max(dates, default="")
+def _span(entries: list[Entry]) -> tuple[str, str]:
+    """When the first and when the last of the posts was published or changed; "" = nobody knows. The import itself is
+    no news."""
+    posts = [entry.post for entry in entries]
+    dates = [date for post in posts for date in (post.date_published, post.date_modified) if date]
+    return min(dates, default=""), max(dates, default="")
 
 
 async def _checked(
@@ -195,28 +197,33 @@ async def _store_all(
     head: Head | None,
     held: StoredStory | None,
     new: list[Entry],
-    newest: str,
+    span: tuple[str, str],
     by: str,
     progress: Callable[[int, int], None] | None,
 ) -> None:
+    earliest, newest = span
     was = held.totals if held else Totals()
     totals = Totals(version=was.version + 1, date_modified=newest, pinned_post_id=was.pinned_post_id)
     if head:
         totals.version = max(head.version, was.version)
         totals.date_modified = head.date_modified or newest
         totals.pinned_post_id = head.pinned or was.pinned_post_id
+    story = head.story if head and not held else None
+    story_was = held.story if held else None
+    if story_was and not head and not was.listed_count:
+        story = dated_by(story_was, earliest)
     done = 0
     batches = _batches(new)
     for batch in batches:
         last = batch is batches[-1]
-        story = head.story if head and held is None and batch is batches[0] else None
         # The pin waits for the last batch: until then its post may not be there.
         now_totals = totals if last else msgspec.structs.replace(totals, pinned_post_id=was.pinned_post_id)
         posts = [entry.post for entry in batch]
         try:
             await store.changes.import_batch(
-                slug, story, now_totals, posts, [entry.created for entry in batch], last, by
+                slug, story, now_totals, posts, [entry.created for entry in batch], last, by, story_was
             )
+            story = None  # with the first batch, all is said of it
         except StoreError as error:
             if not done:
                 raise

@@ -76,6 +76,20 @@ def edit_story(story: Story, patch: StoryPatch, now: int, pinned: Post | None = 
     return Change(type=type_, at=at, story=new, story_was=story, pin=pin, pinned=pinned)
 
 
+def dated_by(story: Story, earliest: str) -> Story:
+    """A story without posts, once posts were imported of which the first is of `earliest` ("" = nobody knows when).
+
+    It was made here to take them in, and they happened when they say: so it was first live, and its coverage began,
+    with the first of them. A start that an editor gave stays, and so does a story that is younger than its posts.
+    """
+    made = story.date_published
+    if not made or made <= earliest:
+        return story
+    was_given = story.coverage_start_time != made
+    start = story.coverage_start_time if was_given else earliest
+    return structs.replace(story, date_published=earliest, coverage_start_time=start)
+
+
 def delete_story(story: Story, now: int) -> Change:
     gone = Story(slug=story.slug, headline=story.headline, status="deleted", time_zone=story.time_zone)
     return Change(type=STORY_DELETED, at=format_time(now), story=gone, story_was=story, pin="")

@@ -154,18 +154,21 @@ class Changes:
         created: list[str],
         last: bool,
         by: str = "",
+        story_was: Story | None = None,
     ) -> tuple[int, int]:
         """Store posts without an event each; returns how many were added and how many were there already.
 
-        `story` is made if there is none. Of `totals`, version and date_modified are taken over if they are later
-        (into a story without posts, the date in any case), the pin if its post is listed and none is pinned. The
-        `last` batch tells the hubs, which read anew. Repeatable: a post that is stored with the same fingerprint is
-        skipped; with another, ConflictError.
+        `story` is made if there is none; with `story_was`, which it was decided on, it is what becomes of a story
+        without posts. Of `totals`, version and date_modified are taken over if they are later (into a story without
+        posts, the date in any case), the pin if its post is listed and none is pinned. The `last` batch tells the
+        hubs, which read anew. Repeatable: a post that is stored with the same fingerprint is skipped; with another,
+        ConflictError.
         """
+        doc_was = msgspec.json.encode(story_was) if story and story_was else b""
         posts = [msgspec.structs.replace(post) for post in posts]
         is_indexed = False
         for _ in range(ROUNDS):
-            arguments = self._common(slug) | import_arguments(story, totals, posts, created, last)
+            arguments = self._common(slug) | import_arguments(story, doc_was, totals, posts, created, last)
             arguments |= {"at": (at := format_time(self._clock())), "by": author(by, at), "indexed": int(is_indexed)}
             # Repeatable as it stands: a second run of the same batch finds its posts stored.
             answer = await self._calls.write("import", slug, arguments)
@@ -178,6 +181,8 @@ class Changes:
             elif word == b"ties":
                 for index, free in pairs(answer[1]):
                     posts[int(index)].sort_time = kept_time(int(free), "sort_time")
+            elif word == b"stale" and story_of(slug, answer[1]) == story_was:
+                doc_was = answer[1]  # as above
             elif word == b"lost":
                 await self._log.renew(slug, answer[1].decode())
             else:

@@ -1,6 +1,6 @@
 -- A batch of posts, all or nothing, without an event each: one barrier in the log, at which hubs read anew.
 -- Arguments: durable, fresh, at, by (JSON: who and when), log_events, channel, last, [doc, status (story to make if
--- there is none)], indexed (as in commit.lua), version, date_modified, pinned (taken over if later, or free), posts (how
+-- there is none), doc_was (the one to replace if it has no posts)], indexed (as in commit.lua), version, date_modified, pinned (taken over if later, or free), posts (how
 -- many), and for post N: idN, versionN, jsonN, statusN, sortN, markedN, createdN. Answers ok, epoch, seq, added, skipped;
 -- or ties (index, free ms, …), or other (id), or unindexed. Every batch is a barrier, so equal positions always mean
 -- equal states; only the last one wakes the hubs.
@@ -10,9 +10,11 @@ local meta
 meta, refused = story()
 local creating = not meta
 if creating then
-  if not (A.doc and refused[1] == 'none') then return refused end
+  if not (A.doc and not A.doc_was and refused[1] == 'none') then return refused end
   meta = begin(A.doc, A.status)
 end
+local replacing = A.doc_was and meta.listed_count == '0'
+if replacing and meta.doc ~= A.doc_was then return {'stale', meta.doc} end
 
 local used, ties, fresh, here = {}, {}, {}, {}
 local published, listed = 0, 0
@@ -44,6 +46,10 @@ if refused then return refused end
 local changed = modify(meta, A.date_modified, false, listed > 0) or creating or #fresh > 0
 add(meta, 'post_count', published)
 add(meta, 'listed_count', listed)
+if replacing and A.doc ~= meta.doc then
+  changed = true
+  meta.doc = A.doc
+end
 if tonumber(A.version) > tonumber(meta.version) then
   changed = true
   meta.version = A.version
@@ -60,7 +66,7 @@ if changed then
   add(meta, 'seq', 1)
   if creating then redis.call('DEL', LOG) end
   append(meta, 'type', 'reset', 'at', A.at, 'story', '{}')
-  keep(meta, creating)
+  keep(meta, creating or replacing)
 end
 for _, n in ipairs(fresh) do
   local id = A['id' .. n]

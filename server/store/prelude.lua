@@ -147,10 +147,11 @@ local function publish(payload)
 end
 
 -- The story last changed `at` ('' = unknown), if that is `now` or later than what is known: what is told late happened
--- when it says. A story without posts had nothing to change, so its first posts say when. True if it moved.
+-- when it says. A story without posts had nothing to change, so its first posts say when (or that nobody knows). True if
+-- it moved.
 local function modify(meta, at, now, posts)
   local known, first = meta.date_modified, posts and meta.listed_count == '0'
-  if at == '' or at == known or not (now or at > known or first) then return false end
+  if at == known or not (first or (at ~= '' and (now or at > known))) then return false end
   meta.date_modified = at
   return true
 end

@@ -192,9 +192,10 @@ def post_arguments(post: Post) -> dict[str, Any]:
 
 
 def import_arguments(
-    story: Story | None, totals: Totals, posts: list[Post], created: list[str], last: bool
+    story: Story | None, doc_was: bytes, totals: Totals, posts: list[Post], created: list[str], last: bool
 ) -> dict[str, Any]:
-    """What `import.lua` is told of a batch. `created`: the fingerprint of each post."""
+    """What `import.lua` is told of a batch. `created`: the fingerprint of each post. `doc_was`: the story as it is
+    stored, of which `story` is to be made; empty where there is none."""
     arguments: dict[str, Any] = {
         "last": int(last),
         "version": totals.version,
@@ -204,6 +205,8 @@ def import_arguments(
     }
     if story:
         arguments |= {"doc": msgspec.json.encode(story), "status": story.status}
+        if doc_was:
+            arguments["doc_was"] = doc_was
     for n, (post, fingerprint) in enumerate(zip(posts, created, strict=True), 1):
         fields = {**post_arguments(post), "created": fingerprint}
         arguments |= {f"{name}{n}": held for name, held in fields.items()}

@@ -1,4 +1,4 @@
-"""Browsers that lack a WebSocket or an EventSource, or forbid them: the other one serves, or the page says it cannot."""
+"""Browsers that lack WebSocket or EventSource, or forbid them: the other one serves, or the page says that it cannot."""
 
 from __future__ import annotations
 

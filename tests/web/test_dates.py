@@ -93,6 +93,19 @@ async def test_where_nothing_is_known_nothing_is_said(site):
     assert {one.text[:4] for one in atom.iter(f"{ATOM}updated")} == {"1970"}
 
 
+async def test_a_story_made_today_for_undated_posts_is_of_no_day_that_anybody_knows(site):
+    await site.desk.create_story({"slug": "night", "headline": "Unknown"})
+    await imported(site, [{"id": "u", "headline": "One"}])
+    page, index = (await site.client.get("/live/night")).text, (await site.client.get("/")).text
+    rss = (await site.client.get("/live/night/feed.rss")).text
+    atom = ElementTree.fromstring((await site.client.get("/live/night/feed.atom")).content)
+
+    assert "<time" not in page + index
+    assert not texts(page, "p", "updated")
+    assert "lastBuildDate" not in rss
+    assert {one.text[:4] for one in atom.iter(f"{ATOM}updated")} == {"1970"}
+
+
 async def test_out_of_order_there_are_no_headings_and_every_post_says_its_date(site):
     days = (24, 22, 23)
     posts = [{"id": f"p{day}", "headline": "h", "date_published": f"2023-03-{day}T10:00:00Z"} for day in days]
