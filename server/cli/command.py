@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from ..newsroom.errors import NotFoundError, StoppressError, StoreError, TryAgainError
+from .output import heard
 
 _ARGUMENTS = f"{__name__}.arguments"
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
@@ -150,9 +151,14 @@ class Menu(Taught, click.Group):
                 raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from None
             raise
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with heard():  # help is printed here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return self._invoke(ctx)
+            with heard():
+                return self._invoke(ctx)
         except click.ClickException as error:
             if ctx.parent is None:
                 _show_notes(error)

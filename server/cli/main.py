@@ -5,7 +5,7 @@ It never knows what they do.
 Exit codes (sysexits.h): 0 done, 1 given up (somebody said no, or wrote nothing; nothing was changed), 2 wrong usage,
 65 the data breaks a rule, 69 the store or server cannot be reached, 70 a mistake of ours, 74 a file cannot be read or
 written, 75 the outcome is unknown (repeat with `--retry KEY`), 77 not allowed, 128 + N stopped by signal N: 130 by
-Ctrl-C.
+Ctrl-C, 141 by a reader of its output who closed the pipe.
 """
 
 from __future__ import annotations

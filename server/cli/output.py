@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import click
@@ -140,15 +141,29 @@ def acknowledge(text: str | bytes) -> None:
         raise Unwritten(f"it is done, but what came out cannot be written: {error.strerror}") from None
 
 
-def hush() -> None:
-    """Let standard output go nowhere from now on: Python tries at its end to write what is left."""
+def hush(stream: IO[str] | None = None) -> None:
+    """Let a stream, standard output else, go nowhere from now on: Python tries at its end to write what is left."""
     with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Around a command: who closes the pipe that it writes to ends it without a word, as SIGPIPE ends any other
+    program, so that a shell does not take for whole what was cut off."""
+    try:
+        yield
+    except BrokenPipeError:
+        hush()
+        raise click.exceptions.Exit(128 + signal.SIGPIPE) from None
 
 
 def notice(text: str) -> None:
-    """For the person at the terminal; never in the way of what is piped."""
-    click.echo(text, err=True)
+    """For the person at the terminal; never in the way of what is piped, nor of what is done if nobody is there."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        hush(sys.stderr)
 
 
 def moment(time: str, zone: str = "UTC") -> str:

@@ -124,7 +124,7 @@ class Run:
     """One run of a command: a plain function, which looks in the store, asks, and then writes (`visit.py`).
 
     `key`: under which its change is done once; "" = it changes nothing. `keeps_text`: a draft tells how to go on.
-    `is_out`, `is_purged`: the post it is about was deleted or withdrawn meanwhile, or erased.
+    `is_out`: the post it is about was deleted or withdrawn meanwhile, and can be brought back.
     """
 
     place: Place
@@ -134,7 +134,6 @@ class Run:
     began: bool = False
     wrote: bool = False
     is_out: bool = False
-    is_purged: bool = False
 
     def look(self, act: Callable[[Desk], Awaitable[T]]) -> T:
         return visit.look(self.place.desk, act)
@@ -159,14 +158,17 @@ class Run:
         """
         try:
             return self.write(act)
-        except VersionError as error:
-            from .compare import since
-
+        except (VersionError, GoneError) as error:
             kept: list[dict[str, Any]] = []
             with suppress(StoppressError):
                 kept = self.look(lambda desk: desk.revisions(slug, id))
-            if kept and kept[-1]["status"] not in takes:
+            is_news = isinstance(error, VersionError) or self.keeps_text
+            if kept and kept[-1]["status"] not in takes and is_news:
                 raise self._taken_out(id, kept) from None
+            if isinstance(error, GoneError):
+                raise
+            from .compare import since
+
             for line in since(kept, expect or 0):
                 error.add_note(line)
             if not self.keeps_text:
@@ -181,7 +183,6 @@ class Run:
         if now["status"] == "published":
             return ConflictError(what)
         if now["status"] == "deleted" and len(kept) == 1:
-            self.is_purged = True
             return GoneError(f"{what}, and purged: nothing brings it back")
         self.is_out = True
         error = (GoneError if now["status"] == "deleted" else ConflictError)(f"{what}; `restore` brings it back")

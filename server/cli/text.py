@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..newsroom.errors import InvalidError, StoreError, TryAgainError, VersionError
+from ..newsroom.errors import GoneError, InvalidError, StoreError, TryAgainError, VersionError
 from ..newsroom.fields import is_blank
 from .asking import TEXT_BYTES, GivenUp, Unfinished, edit, someone, standard_input
 from .command import again, notes
@@ -143,7 +143,10 @@ def _is_worth(draft: Draft, start: bytes | None) -> bool:
 
 def _going_on(run: Run, draft: Draft, error: BaseException, expect: int | None, *, whole: bool) -> str:
     """`whole`: the draft has the headline too."""
-    more = ["--draft" if whole else "--html-file" if draft.is_html else "--body-file", str(draft.path)]
+    option = "--draft" if whole else "--html-file" if draft.is_html else "--body-file"
+    if isinstance(error, GoneError) and not run.is_out:  # neither a slug nor an id returns
+        return f"The text is kept in {draft.path}; {option} goes on with it in another post or story."
+    more = [option, str(draft.path)]
     if isinstance(error, VersionError):
         expect = error.current_version
     if isinstance(error, TryAgainError | StoreError):
@@ -155,7 +158,5 @@ def _going_on(run: Run, draft: Draft, error: BaseException, expect: int | None, 
     if expect is not None:
         more += ["--expect", str(expect)]
     without = [*WAYS, "retry", "expect", *(["headline"] if whole else [])]
-    if run.is_purged:
-        return f"The text is kept in {draft.path}."
     then = "then this" if run.is_out else "this"
     return f"The text is kept in {draft.path}; {then} goes on with it:\n  {again(without, *more)}"

@@ -1,4 +1,4 @@
-"""Browsers that lack WebSocket or EventSource, or forbid them: the other one serves, or the page says that it cannot."""
+"""Browsers that lack WebSocket or EventSource, or forbid them: the other serves, or the page says that none does."""
 
 from __future__ import annotations
 

@@ -504,6 +504,37 @@ def test_an_edit_of_a_post_that_was_taken_out_meanwhile_says_the_way_back(shell,
     assert "version 4" in terminal(*commands[1], EDITOR="true", VISUAL="").end()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "other"),
+    [
+        (["post", "night", "--editor"], "story delete night --yes"),
+        (["edit", "night", "p1", "--editor"], "story delete night --yes"),
+        (["edit", "night", "p1", "--editor"], "delete night p1 --purge --yes"),
+    ],
+)
+def test_what_never_returns_is_no_way_to_go_on(shell, state, terminal, editor, drafts, arguments, other):
+    script = f"{sys.executable} -m stoppress {other} > /dev/null\n{WRITE}"
+    writing = terminal(*arguments, columns=300, EDITOR=editor(script), VISUAL="")
+    seen = plain(writing.end())
+    assert writing.process.returncode == 65, seen
+    (kept,) = drafts()
+    assert f"The text is kept in {kept}; --draft goes on with it in another post or story." in seen
+    assert "  stoppress" not in seen
+    shell("story", "create", "other", "--headline", "h")
+    assert shell.json("post", "other", "--draft", str(kept))["headline"] == "My headline"
+
+
+def test_a_piped_text_for_a_post_that_was_deleted_goes_on_once_it_is_back(shell, state, drafts):
+    shell("delete", "night", "p1")
+    said = shell("edit", "night", "p1", "--body", "-", stdin="A long text.\n", ends=65).stderr
+    commands = [shlex.split(line)[1:] for line in said.splitlines() if line.startswith("  stoppress ")]
+    assert [command[0] for command in commands] == ["restore", "edit"]
+    for command in commands:
+        shell(*command)
+    assert shell.json("show", "night", "p1")["body"] == "A long text."
+    assert drafts() == []
+
+
 def test_a_change_of_a_post_that_was_taken_out_meanwhile_says_the_way_back(shell, state):
     shell("delete", "night", "p1")
     said = shell("correct", "night", "p1", "--note", "Wrong.", "--expect", "1", ends=65).stderr

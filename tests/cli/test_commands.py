@@ -297,6 +297,15 @@ def test_a_slip_gets_a_guess(shell, story, arguments, guess):
     assert len(said.splitlines()) == (1 if guess else 2)
 
 
+@pytest.mark.parametrize("slip", ["tti", "tyt", "ttys", "atty", "tto", "yty"])
+def test_a_slip_in_a_name_of_few_letters_gets_one_too(shell, slip):
+    shell("story", "create", "tty", "--headline", "h")
+    for arguments in (["list", slip], ["post", slip, "--headline", "h"], ["import", slip, "-"]):
+        assert "did you mean tty?" in shell(*arguments, ends=65, stdin='{"headline": "h"}').stderr
+    for other in ("yyy", "tabs", "t-o-y"):
+        assert "did you mean" not in shell("list", other, ends=65).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "is_told"),
     [

@@ -225,13 +225,51 @@ def test_watch_of_no_story_says_so(shell, story, served):
     assert "must be a position" in shell("watch", story, "--since", "yesterday", ends=65).stderr
 
 
-def test_a_pipe_that_closes_early_is_quiet(shell, story, process):
+@pytest.mark.parametrize("arguments", [["export", "many"], ["list", "many", "--all"]])
+def test_a_pipe_that_closes_early_ends_a_command_as_it_ends_any_other(shell, process, arguments):
+    """What was cut off is not whole, so it is no 0; and nobody said no, so it is no 1."""
     shell("import", "many", "-", stdin=a_file(3000))
-    exporting = process("export", "many")
-    exporting.stdout.readline()
-    exporting.stdout.close()
-    assert exporting.wait(20) != 0
-    assert exporting.stderr.read() == b""
+    telling = process(*arguments)
+    telling.stdout.readline()
+    telling.stdout.close()
+    assert telling.wait(20) == 128 + signal.SIGPIPE
+    assert telling.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ends"),
+    [
+        (["list", "night"], 141),
+        (["list", "night", "--json"], 141),
+        (["show", "night", "p1"], 141),
+        (["history", "night", "p1"], 141),
+        (["story", "list"], 141),
+        (["story", "show", "night"], 141),
+        (["export", "night"], 141),
+        (["watch", "night"], 141),
+        (["import", "night", "-", "--dry-run"], 141),
+        (["token", "list"], 141),
+        (["--help"], 141),
+        (["post", "--help"], 141),
+        (["story", "create", "--help"], 141),
+        # What changed something did, whoever hears of it.
+        (["post", "night", "--headline", "Two", "--body", "<p>x</p>"], 0),
+        (["edit", "night", "p1", "--headline", "Three", "--json"], 0),
+        (["import", "night", "-"], 0),
+    ],
+)
+def test_a_pipe_that_nobody_reads(shell, story, process, arguments, ends):
+    shell("post", "night", "--headline", "One", "--id", "p1")
+    shell("token", "create", "--name", "cms")
+    reading, writing = os.pipe()
+    os.close(reading)
+    telling = process(*arguments, stdout=writing, stderr=writing if ends == 0 else subprocess.PIPE)
+    os.close(writing)
+    telling.stdin.write(b'{"id": "p2", "headline": "h"}')
+    telling.stdin.close()
+    assert telling.wait(20) == ends
+    if telling.stderr:
+        assert telling.stderr.read() == b""
 
 
 def a_file(count: int) -> bytes:
