@@ -9,13 +9,13 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from ..newsroom.errors import NotFoundError, StoppressError, StoreError, TryAgainError
-from .output import heard
 
 _ARGUMENTS = f"{__name__}.arguments"
 _PASSWORD = re.compile(r"(?<=://)[^/@]*@")
@@ -152,12 +152,12 @@ class Menu(Taught, click.Group):
             raise
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with heard():  # help is printed here
+        with _heard():  # help is printed here
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with heard():
+            with _heard():
                 return self._invoke(ctx)
         except click.ClickException as error:
             if ctx.parent is None:
@@ -171,6 +171,19 @@ class Menu(Taught, click.Group):
             raise Refusal(error) from None
         except KeyboardInterrupt as stop:
             raise Stop(stop, 128 + signal.SIGINT) from None
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Around a command: who closes the pipe that it writes to ends it without a word, as SIGPIPE ends any other
+    program, so that a shell does not take for whole what was cut off."""
+    try:
+        yield
+    except BrokenPipeError:
+        from .output import hush
+
+        hush()
+        raise click.exceptions.Exit(128 + signal.SIGPIPE) from None
 
 
 def _show_notes(error: click.ClickException) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import IO, Any
 
 import click
@@ -145,17 +144,6 @@ def hush(stream: IO[str] | None = None) -> None:
     """Let a stream, standard output else, go nowhere from now on: Python tries at its end to write what is left."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
-
-
-@contextmanager
-def heard() -> Iterator[None]:
-    """Around a command: who closes the pipe that it writes to ends it without a word, as SIGPIPE ends any other
-    program, so that a shell does not take for whole what was cut off."""
-    try:
-        yield
-    except BrokenPipeError:
-        hush()
-        raise click.exceptions.Exit(128 + signal.SIGPIPE) from None
 
 
 def notice(text: str) -> None:

@@ -27,6 +27,7 @@ from ..newsroom.errors import (
     VersionError,
 )
 from ..settings import Settings
+from ..store.addresses import SCHEMES, is_store
 from . import visit
 from .asking import STOPPED
 from .command import Refusal, Stop, WhereOption, again, not_found, notes
@@ -61,10 +62,12 @@ class Place:
             raise click.UsageError(f"{' and '.join(given)} name different places; give one of them")
         environ = os.environ
         api = url or ("" if given else environ.get("STOPPRESS_URL", ""))
-        if api.startswith(("redis://", "rediss://", "unix://")):
+        if is_store(api):
             api, redis = "", api
         elif api and not api.startswith(("http://", "https://")):
-            raise InvalidError("url", f"must begin with https://, http://, redis:// or rediss://, not {api[:60]!r}")
+            raise InvalidError(
+                "url", f"must begin with one of {', '.join(('https://', 'http://', *SCHEMES))}, not {api[:60]!r}"
+            )
         # A directory that was named means the embedded store, whatever STOPPRESS_REDIS says.
         settings = Settings.from_env(environ, redis="" if data_dir else redis, data_dir=data_dir)
         return cls(settings, api.rstrip("/"), token or environ.get("STOPPRESS_TOKEN", ""))

@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from ..newsroom.errors import StoreError
+from .addresses import SCHEMES, is_store
 from .faults import guarded
 
 CONNECTIONS = 32
@@ -36,8 +37,10 @@ class Connections:
 
     @classmethod
     def to(cls, address: str, timeout_s: float) -> Connections:
-        """To a `redis://`, `rediss://` or `unix://` address; StoreError says what is wrong with it."""
+        """To an address with one of `SCHEMES`; StoreError says what is wrong with it."""
         try:
+            if not is_store(address):
+                raise ValueError(f"it begins with none of {', '.join(SCHEMES)}")
             target: dict[str, Any] = {**parse_url(address)}
         except ValueError as error:
             raise StoreError(

@@ -9,6 +9,7 @@ position it was made at, so the stream goes on from there.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -74,9 +75,12 @@ class Shown:
 
 
 class Pages:
-    """The reader's side of the web."""
+    """The reader's side of the web. `clock`: milliseconds since 1970, for what is of this year."""
 
-    def __init__(self, settings: Settings, store: Store, relay: Relay, assets: Assets) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, relay: Relay, assets: Assets, *, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self.clock = clock
         self._settings = settings
         self._store = store
         self._relay = relay
@@ -90,7 +94,7 @@ class Pages:
 
     async def index(self, request: Request) -> Response:
         stories = await self._stories()
-        now = now_ms()
+        now = self.clock()
         years = {this_year(now, story["time_zone"]) for story in stories}  # two, for some hours
         made_of = [stories, sorted(years), self.assets.version()]
         tag = f'W/"{content_hash(orjson.dumps(made_of))}"'
@@ -243,7 +247,8 @@ class Pages:
         if sort not in ("newest", "oldest"):
             raise InvalidError("sort", "must be newest or oldest")
         before = request.query_params.get("before", "") if not focus_id else ""
-        year = this_year(now_ms(), shown.story["time_zone"])
+        now = self.clock()
+        year = this_year(now, shown.story["time_zone"])
         tag = position_tag(shown.epoch, shown.seq, sort, before, focus_id, year, self.assets.version())
 
         def make() -> bytes:
@@ -262,7 +267,7 @@ class Pages:
                 "newer_url": None if shown.newer is None else _address(slug, {**shown.newer, **asked}),
                 "focus_id": focus_id,
                 "focus": next((post for post in shown.posts if post["id"] == focus_id), None),
-                "now_ms": now_ms(),
+                "now_ms": now,
                 "year": year,
                 "limits": limits(self._settings),
             }

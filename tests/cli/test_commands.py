@@ -297,6 +297,11 @@ def test_a_slip_gets_a_guess(shell, story, arguments, guess):
     assert len(said.splitlines()) == (1 if guess else 2)
 
 
+def test_an_address_that_is_none_is_told_what_would_be_one(shell):
+    said = shell("list", "night", "--url", "ftp://host", ends=65).stderr
+    assert "must begin with one of https://, http://, redis://, rediss://, unix://, not 'ftp://host'" in said
+
+
 @pytest.mark.parametrize("slip", ["tti", "tyt", "ttys", "atty", "tto", "yty"])
 def test_a_slip_in_a_name_of_few_letters_gets_one_too(shell, slip):
     shell("story", "create", "tty", "--headline", "h")

@@ -16,6 +16,8 @@ from proxy import UP, Proxy, proxying
 from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings
 from stoppress.store import compatibility, faults
+from stoppress.store.addresses import SCHEMES, is_store
+from stoppress.store.connections import Connections
 from stoppress.store.store import Store
 
 
@@ -141,6 +143,16 @@ async def test_a_server_that_is_not_there_is_named_with_advice(short_dir) -> Non
     assert "secret" not in str(raised.value)
     with pytest.raises(StoreError, match="is not an address such as redis://"):
         await Store.open(dataclasses.replace(settings, redis="http://example.org"))
+
+
+def test_whatever_is_known_as_a_store_can_be_connected_to_and_nothing_else_can() -> None:
+    for scheme in SCHEMES:
+        assert is_store(f"{scheme}host/0")
+        Connections.to(f"{scheme}host/0", 1.0)
+    for other in ("https://host", "redis:host", "REDIS://host", ""):
+        assert not is_store(other)
+        with pytest.raises(StoreError, match=r"none of redis://, rediss://, unix://"):
+            Connections.to(other, 1.0)
 
 
 async def test_an_old_server_is_refused(short_dir) -> None:

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from stoppress.newsroom.times import parse_time
-from stoppress.web import pages
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 YEAR = "20[0-9][0-9]"
@@ -130,7 +129,7 @@ async def test_a_changed_post_of_unknown_date_keeps_its_place_and_its_heading(si
     assert said[1] != "Updated 24 March 2023, 16:00 UTC"
 
 
-async def test_a_page_of_last_year_says_so_from_new_year_on(site, monkeypatch):
+async def test_a_page_of_last_year_says_so_from_new_year_on(site):
     await site.desk.create_story({"slug": "night", "headline": "New Year", "time_zone": "America/New_York"})
     await site.desk.import_(
         "night", [orjson.dumps({"id": "p", "headline": "h", "date_published": "2025-12-31T20:00:00Z"})]
@@ -140,7 +139,7 @@ async def test_a_page_of_last_year_says_so_from_new_year_on(site, monkeypatch):
         ("2026-01-01T04:59:59Z", "15:00 EST"),
         ("2026-01-01T05:00:00Z", "31 December 2025, 15:00 EST"),
     ):
-        monkeypatch.setattr(pages, "now_ms", lambda now=now: parse_time(now))
+        site.parts.pages.clock = lambda now=now: parse_time(now)
         answers = [await site.client.get(path) for path in ("/live/night", "/")]
         assert texts(answers[0].text, "p", "when") == [said]
         assert (">31 December 2025, 15:00 EST<" in answers[1].text) == ("2025" in said)
