@@ -18,6 +18,7 @@ import re
 from typing import Any
 
 from redis.asyncio import Connection
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -30,6 +31,7 @@ from redis.exceptions import ConnectionError as LinkError
 from redis.exceptions import TimeoutError as LateError
 
 LOST = (LinkError, LateError)  # what a broken link raises, sent or not; everything else is an answer
+_PACKER = HiredisRespSerializer()
 _ANSWERS = (ResponseError, BusyLoadingError)
 
 
@@ -51,6 +53,8 @@ class Guarded:
     socket_timeout: float | None
 
     async def connect(self) -> None:
+        if self.is_connected:  # type: ignore[attr-defined]
+            return
         try:
             await super().connect()  # type: ignore[misc]
         except _ANSWERS:
@@ -85,6 +89,10 @@ class Guarded:
             raise LostError(words(error)) from error
         finally:
             self.socket_timeout = timeout_s
+
+    def pack_command(self, *arguments: Any) -> list[bytes]:
+        """The driver's own way of the other half of it: its asyncio half packs in Python, argument by argument."""
+        return _PACKER.pack(*arguments)  # type: ignore[no-any-return]
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:

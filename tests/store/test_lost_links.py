@@ -17,7 +17,7 @@ from stoppress.newsroom.errors import StoreError, TryAgainError
 from stoppress.settings import Settings
 from stoppress.store import compatibility, faults
 from stoppress.store.addresses import SCHEMES, is_store
-from stoppress.store.connections import Connections
+from stoppress.store.connections import CONNECTIONS, Connections
 from stoppress.store.store import Store
 
 
@@ -193,3 +193,35 @@ async def test_a_full_server_says_so(store: Store) -> None:
     finally:
         await store.server.client.config_set("maxmemory", 0)
     assert (await store.changes.commit("fire", draft("a"))).seq == 2
+
+
+async def test_when_all_connections_are_in_use_who_comes_waits_and_takes_none_along(store: Store) -> None:
+    """Not who is cancelled while waiting, and not who is late: afterwards as many as before are served at once."""
+    far = await Store.open(dataclasses.replace(store.settings, store_timeout_s=0.5))
+    pool = far.server.client.connection_pool
+
+    def gets() -> list[asyncio.Task[object]]:
+        return [asyncio.create_task(far.calls.once("GET", far.keys.schema)) for _ in range(CONNECTIONS)]
+
+    try:
+        for _ in range(2):
+            held = [await pool.get_connection() for _ in range(CONNECTIONS)]
+            cancelled, served = gets(), gets()
+            await asyncio.sleep(0)
+            for one in cancelled:
+                one.cancel()
+            for connection in held:
+                await pool.release(connection)
+            assert await asyncio.gather(*served) == [b"1"] * CONNECTIONS
+            await asyncio.wait(cancelled)
+        held = [await pool.get_connection() for _ in range(CONNECTIONS)]
+        with pytest.raises(StoreError, match="all connections are in use"):
+            await far.calls.once("GET", far.keys.schema)
+        for connection in held:
+            await pool.release(connection)
+        held = [await pool.get_connection() for _ in range(CONNECTIONS)]
+        for connection in held:
+            await pool.release(connection)
+        assert await asyncio.gather(*gets()) == [b"1"] * CONNECTIONS
+    finally:
+        await far.aclose()
