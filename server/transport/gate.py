@@ -55,6 +55,39 @@ class State(Enum):
     HANDED = auto()  # somebody else is its protocol
 
 
+class Outlet:
+    """In the place of the transport for uvicorn's answers, which it writes in two: head and body leave as one.
+
+    What is written first waits for what comes next, to the end of the loop's turn at most; so a head whose body is
+    not at hand yet leaves as it did, and a body that is written on and on is held back by the transport's own bounds.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_closing = transport.is_closing
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.writelines((held, data) if data else (held,))
+        elif data:
+            self._held = data
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+
 class _Refused(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
@@ -93,6 +126,7 @@ class Gate(HttpToolsProtocol):
         """uvicorn's own asks a socket object for both addresses, which uvloop then keeps with each connection."""
         self.connections.add(self)
         self.transport = transport
+        self._outlet = Outlet(transport, self.loop)
         self.flow = FlowControl(transport)
         self.server = _host_and_port(transport.get_extra_info("sockname"))
         self.client = _host_and_port(transport.get_extra_info("peername"))
@@ -123,6 +157,7 @@ class Gate(HttpToolsProtocol):
         self.state = State.HANDED
         self._upgrade = None
         self.parser = None  # type: ignore[assignment]  # each holds the other
+        del self._outlet
         self.cycle = self.scope = self.headers = None  # type: ignore[assignment]  # nothing of the request stays
 
     def _forget(self) -> None:
@@ -164,6 +199,7 @@ class Gate(HttpToolsProtocol):
         self._watch_answer()
 
     def on_response_complete(self) -> None:
+        self._outlet.flush()  # of an answer without a body
         self._watch_answer()  # less than what pauses may be left
         super().on_response_complete()
 
@@ -197,6 +233,7 @@ class Gate(HttpToolsProtocol):
                 f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
                 f"{later}Content-Length: {len(phrase) + 1}\r\n\r\n{phrase}\n"
             ).encode()
+        self._outlet.flush()  # a "100 Continue" that was not sent yet
         self.transport.write(answer)
         with contextlib.suppress(OSError, RuntimeError, NotImplementedError):
             self.transport.write_eof()
@@ -258,6 +295,8 @@ class Gate(HttpToolsProtocol):
         if has_body and self.parser.should_upgrade() and self._should_upgrade():
             raise _Refused(400)  # the parser would read the body first, and the peer wait for its handshake for ever
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            self.cycle.transport = self._outlet  # type: ignore[assignment]  # as much of one as is used
         extensions: dict[str, Any] = {HANDOFF: self.hand_off, ADMISSION: self.admission.takes_reader}
         self.scope["extensions"] = extensions
         if has_body:
