@@ -59,8 +59,8 @@ class Pool(ConnectionPool):
         except TimeoutError as error:
             raise UnreachedError("all connections are in use") from error
         try:
-            async with self._lock:  # the driver's, while the server tells it to move elsewhere
-                connection = self.get_available_connection()  # type: ignore[no-untyped-call]
+            await self._settled()
+            connection = self.get_available_connection()  # type: ignore[no-untyped-call]
         except BaseException:
             self._free.release()
             raise
@@ -73,13 +73,19 @@ class Pool(ConnectionPool):
 
     async def release(self, connection: Any) -> None:
         try:
-            async with self._lock:
-                self._in_use_connections.remove(connection)
-                if connection.should_reconnect():
-                    await connection.disconnect()
-                self._available_connections.append(connection)
+            await self._settled()
+            self._in_use_connections.remove(connection)
+            if connection.should_reconnect():
+                await connection.disconnect()
+            self._available_connections.append(connection)
         finally:
             self._free.release()
+
+    async def _settled(self) -> None:
+        """The driver's lock, which it takes while it moves all connections elsewhere, is free, and nobody ran since."""
+        while self._lock.locked():
+            async with self._lock:
+                pass
 
 
 class Connections:
