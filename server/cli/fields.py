@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
 
@@ -124,9 +123,9 @@ def check_is_published(option: str, url: str) -> None:
 def check_text(field: str, text: str) -> None:
     """The same for what a text shows or leads to: HTML in `content_html`, Markdown in `body`."""
     if field == "content_html":
-        found = _Addresses()
-        found.feed(text)
-        addresses = found.given
+        from .addresses import addresses_of  # with a parser that a body does not need
+
+        addresses = addresses_of(text)
     else:
         addresses = [next(filter(None, groups)) for groups in _IN_MARKDOWN.findall(text)]
     for address in addresses:
@@ -135,19 +134,6 @@ def check_text(field: str, text: str) -> None:
 
 # ![a](b.jpg), [a](<b c.jpg>), and [a]: b.jpg on a line of its own
 _IN_MARKDOWN = re.compile(r"\]\(\s*(?:<([^<>\n]+)>|([^\s()<>]+))|^ {0,3}\[[^\]\n]+\]:\s*<?([^\s<>]+)", re.M)
-
-
-class _Addresses(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.given: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if value and name in ("src", "href", "poster", "data", "data-src"):
-                self.given.append(value.strip())
-            elif value and name == "srcset":
-                self.given += [one.split()[0] for one in value.split(",") if one.strip()]
 
 
 def people(names: Iterable[str]) -> list[Any]:

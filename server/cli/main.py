@@ -11,6 +11,7 @@ Ctrl-C, 141 by a reader of its output who closed the pipe.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from importlib import import_module
@@ -21,6 +22,9 @@ import click
 from .. import __version__
 from .command import Menu, notes
 
+# Python's 700 has the collector walk through the modules again and again while they are imported, for nothing: they
+# stay. A server sets its own.
+GARBAGE = 50_000
 COMMANDS = {
     "Posts": {
         "post": ("posts", "publish", "Publish a post."),
@@ -96,6 +100,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """The console script."""
+    gc.set_threshold(GARBAGE)
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding cannot show must not end a command that has already changed the store.

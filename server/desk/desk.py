@@ -29,7 +29,7 @@ from ..newsroom.model import Change, Correction, Post, PostDraft, PostPatch, Sto
 from ..newsroom.public import full_post, story_view
 from ..newsroom.record import read
 from ..store.store import Committed, StaleStoryError, Store, StoredStory
-from . import guess, transfer
+from . import guess
 from .reading import Reading
 from .result import ImportReport, Result
 
@@ -236,10 +236,12 @@ class Desk(Reading):
 
         return await self._change(slug, decide, key, digest("revert", id, version, expect))
 
-    # Whole stories (`transfer.py`)
+    # Whole stories (`transfer.py`, imported by the first of them: it and what it needs are longer than the desk)
 
     async def export(self, slug: str) -> AsyncIterator[bytes]:
         """JSON Lines: the story, then its posts in reading order."""
+        from . import transfer
+
         await self._story(slug)
         async for line in transfer.export(self.store, slug):
             yield line
@@ -257,6 +259,8 @@ class Desk(Reading):
 
         `lines`: a file's, or its bytes in chunks as they come over a network. `strict`: refuse what cannot be kept.
         """
+        from . import transfer
+
         now, by = self._clock(), self.actor
         try:
             return await transfer.import_(

@@ -17,6 +17,7 @@ from . import elsewhere, tags
 from .elsewhere import read, says, told
 from .mathml import formula
 from .model import Image
+from .note import Note
 from .pictures import NoPicture, address_of, credit_of, is_counter, picture_of
 from .runs import Direction, Mark, Marks, Runs, outside_links
 from .safe import BLOCKS, MARKS, absolute, attributes_of, is_link, tag_with
@@ -24,14 +25,6 @@ from .tree import Node
 
 # Not the parts of a table, whose cells keep their columns, and not the items of an `ol`, which keep their numbers.
 _SHELLS = frozenset("blockquote dd dl dt h4 h5 ol pre table ul".split())
-
-
-class Note(NamedTuple):
-    """What became of a piece of a body. `kept`: nothing of it is lost."""
-
-    kind: str
-    text: str
-    kept: bool = False
 
 
 class Taken(NamedTuple):

@@ -26,7 +26,8 @@ _HTTP = re.compile(rf"://(?:{_HOST}|\[[0-9a-f:.]+\])(?::[0-9]{{1,5}})?(?![@:\w])
 _WWW = re.compile(rf"(?<![\w.@/:-])www\.(?=[\w-]+\.){_HOST}(?::[0-9]{{1,5}})?(?![@:\w]){_REST}", re.I)
 _SCHEME = re.compile("(?<![a-z0-9.+-])https?(?=://)", re.I)
 # "https://example.org谢谢": a label of a host does not go from ASCII to East Asian letters.
-_TURN = re.compile("[a-z0-9][\u2e80-\u9fff\uac00-\ud7af]", re.I)
+# (Both cases by hand: IGNORECASE looks at each of these 40,000 letters, 5 ms of every start.)
+_TURN = re.compile("[A-Za-z0-9][\u2e80-\u9fff\uac00-\ud7af]")
 
 
 def address(state: StateInline, silent: bool) -> bool:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from .errors import InvalidError
-from .html import Note
+from .note import Note
 from .safe import is_link
 
 if TYPE_CHECKING:  # imported at the first body

@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from . import html as foreign
 from . import markdown
 from .errors import InvalidError
 from .fields import check_body, check_text
-from .html import Note
 from .markdown import NESTING
 from .model import IMAGES, Image
+from .note import Note
 from .plain import plain
 from .safe import REL, TAGS, is_link, sanitised
 from .tree import VOID
@@ -88,6 +87,8 @@ def take(html: str, resolve: Callable[[str], str | None] | None = None) -> Conte
     too_deep = InvalidError("content_html", f"has tags more than {NESTING} deep: close them, or nest less")
     if _depth(html) > TAGS_DEEP:
         raise too_deep
+    from . import html as foreign  # and five files more, which a body does not need
+
     taken = foreign.take(html, 4 * TAGS_DEEP, resolve)
     if taken is None:
         raise too_deep

@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
@@ -450,12 +451,17 @@ def test_a_port_that_is_taken_is_named(process):
     assert "--port" in said
 
 
-def test_a_post_imports_no_web(story, env):
+def test_a_post_imports_no_web_and_nothing_for_html_or_whole_stories(story, env):
+    """What is imported is most of the time that `stoppress post` takes."""
+    heavy = {"uvicorn", "starlette", "jinja2", "websockets", "prometheus_client", "http.client", "html.parser"}
+    heavy |= {f"stoppress.newsroom.{name}" for name in ("html", "elsewhere", "pictures", "runs", "tags")}
+    heavy |= {f"stoppress.desk.{name}" for name in ("transfer", "lines", "order", "remote")}
     script = (
         "import sys; from stoppress.cli.main import cli;"
         "cli.main(['post', 'night', '--headline', 'h', '--body', 'b'], standalone_mode=False);"
-        "print(*{'uvicorn', 'starlette', 'jinja2', 'websockets', 'prometheus_client', 'http.client'} & {*sys.modules})"
+        f"print(*{heavy} & {{*sys.modules}})"
     )
     command = [sys.executable, "-c", script]
     said = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True).stdout
     assert said.splitlines()[1:] == [""]
+    assert all(find_spec(name) for name in heavy), "it may not pass because a name was changed"
