@@ -433,7 +433,7 @@ def test_ctrl_c_with_a_reader_is_quick(story, process, measured):
     server.send_signal(signal.SIGINT)
     ended(server)
     measured(f"Ctrl-C ends serve: {(time.monotonic() - began) * 1000:.0f} ms")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10, "it waited for the drain"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

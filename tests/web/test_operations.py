@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -511,9 +512,11 @@ async def test_workers_of_an_active_story_are_all_at_its_head(site, site_with, s
         stack.callback(asyncio.create_task(post_on()).cancel)
         for socket in watched:
             await sample_when(socket, lambda sample: sample["readers"] == 4 and sample["stories"]["flood"]["seq"] > 8)
-        shares = [orjson.loads(await socket.recv())["at_head"] for _ in range(4) for socket in watched]
-    # A sample may fall between an event and its writing.
-    assert shares.count(1.0) >= 6, shares
+        # A sample may fall between an event and its writing; on a busy machine several do.
+        shares: deque[float] = deque(maxlen=8)
+        async with asyncio.timeout(60):
+            while shares.count(1.0) < 6:
+                shares += [orjson.loads(await socket.recv())["at_head"] for socket in watched]
 
 
 async def test_a_worker_that_stands_still_is_behind_within_seconds(site, story, until):
