@@ -326,3 +326,44 @@ async def test_an_upgrade_before_the_answer_to_the_last_request_is_refused(runni
     assert (status, whole) == (0, b"")
     assert running.hub.readers == 0
     never.set()
+
+
+class _Wire:
+    """What leaves, as often as it is written."""
+
+    def __init__(self) -> None:
+        self.left: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes) -> None:
+        self.left.append(data)
+
+    def writelines(self, parts: Any) -> None:
+        self.write(b"".join(parts))
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_head_and_body_leave_as_one_and_nothing_waits_longer_than_a_turn() -> None:
+    wire = _Wire()
+    outlet = gate.Outlet(wire, asyncio.get_running_loop())  # type: ignore[arg-type]
+    outlet.write(b"head ")
+    outlet.write(b"body")
+    assert wire.left == [b"head body"]
+    outlet.write(b"head alone")
+    outlet.write(b"")  # an answer without a body
+    assert wire.left[1:] == [b"head alone"]
+    outlet.write(b"head early")
+    await asyncio.sleep(0)
+    assert wire.left[2:] == [b"head early"]  # its body is not at hand
+    outlet.write(b"last")
+    outlet.close()
+    assert wire.left[3:] == [b"last"]
+    lost = gate.Outlet(wire, asyncio.get_running_loop())  # type: ignore[arg-type]
+    lost.write(b"to nobody")
+    await asyncio.sleep(0)
+    assert wire.left[4:] == []
