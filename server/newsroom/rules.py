@@ -80,7 +80,7 @@ def dated_by(story: Story, earliest: str) -> Story:
     """A story without posts, once posts were imported of which the first is of `earliest` ("" = nobody knows when).
 
     It was made here to take them in, and they happened when they say: so it was first live, and its coverage began,
-    with the first of them. A start that an editor gave stays, and so does a story that is younger than its posts.
+    with the first of them. A start that an editor gave stays, and a story that is older than its posts stays as it is.
     """
     made = story.date_published
     if not made or made <= earliest:

@@ -463,3 +463,23 @@ def test_a_note_of_blanks_is_no_note():
 def test_times_survive_a_round_trip(ms):
     assert parse_time(format_time(ms)) == ms
     assert stored_ms(format_time(ms)) == ms
+
+
+@pytest.mark.parametrize(
+    ("given", "earliest", "published", "start"),
+    [
+        ({}, "2018-03-01T00:00:00.000Z", "2018-03-01T00:00:00.000Z", "2018-03-01T00:00:00.000Z"),
+        ({}, "", "", ""),
+        (
+            {"coverage_start_time": "2018-01-01T00:00:00.000Z"},
+            "2018-03-01T00:00:00.000Z",
+            "2018-03-01T00:00:00.000Z",
+            "2018-01-01T00:00:00.000Z",
+        ),
+        ({}, "2027-01-01T00:00:00.000Z", format_time(NOW), format_time(NOW)),  # older than its posts
+        ({"date_published": "", "coverage_start_time": ""}, "2018-03-01T00:00:00.000Z", "", ""),  # upcoming
+    ],
+)
+def test_a_story_made_for_imported_posts_is_dated_by_them(given, earliest, published, start):
+    story = rules.dated_by(a_story(**given), earliest)
+    assert (story.date_published, story.coverage_start_time) == (published, start)
