@@ -88,6 +88,26 @@ def answers(path: str) -> bool:
             return False
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-store", action="store_true", help="all tests on Redis too, not only those of the store")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What has run on the embedded server need not run on Redis again, beyond the store's own tests: they see to it
+    that the two are one to everybody above. `.ci/run` runs both."""
+    if config.getoption("--every-store"):
+        return
+    names = {item.nodeid for item in items}
+    twice = {
+        item.nodeid
+        for item in items
+        if "[redis" in item.nodeid or "-redis" in item.nodeid
+        if not item.nodeid.startswith("tests/store/") and item.nodeid.replace("redis", "embedded") in names
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in twice])
+    items[:] = [item for item in items if item.nodeid not in twice]
+
+
 @pytest.fixture(scope="session", params=["embedded", "redis"])
 def store_server(request: pytest.FixtureRequest) -> Iterator[StoreServer]:
     directory = Path(tempfile.mkdtemp(prefix="sp-"))
